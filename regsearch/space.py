@@ -1,0 +1,47 @@
+"""Hyper-parameters: how a leaf declares them, and which values a study file may give them.
+
+A leaf (a regularizer, an optimizer, a data set ...) declares plain values in a ``Config``. A
+field of type ``Real`` may differ from run to run inside one pack, because it enters the tensor
+program as data ``[K]``. Every other field is structure: runs that differ in it need another pack.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Config(BaseModel):
+    """Checked, frozen settings; an unknown key is an error, a typo never becomes a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class PerRun:
+    """Marks a field that is data ``[K]`` of the pack rather than part of its structure."""
+
+
+class Place:
+    """Marks a field that says where something lies; it is no part of a run's identity."""
+
+
+Real = Annotated[float, PerRun()]
+
+
+def per_run_fields(config: type[BaseModel]) -> list[str]:
+    """Names of the fields of ``config`` that may differ from run to run within one pack."""
+    return [
+        name
+        for name, field in config.model_fields.items()
+        if any(isinstance(mark, PerRun) for mark in field.metadata)
+    ]
+
+
+def place_fields(config: type[BaseModel]) -> list[str]:
+    """Names of the fields of ``config`` that say where something lies on this machine."""
+    return [
+        name
+        for name, field in config.model_fields.items()
+        if any(isinstance(mark, Place) for mark in field.metadata)
+    ]
