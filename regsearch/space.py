@@ -7,15 +7,25 @@ program as data ``[K]``. Every other field is structure: runs that differ in it 
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Hashable
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import core_schema
+
+from regsearch.registry import Registry
 
 
 class Config(BaseModel):
     """Checked, frozen settings; an unknown key is an error, a typo never becomes a default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Kind(Config):
+    """A config that is one of several; each narrows ``kind`` to its own registered name."""
+
+    kind: str
 
 
 class PerRun:
@@ -45,3 +55,22 @@ def place_fields(config: type[BaseModel]) -> list[str]:
         for name, field in config.model_fields.items()
         if any(isinstance(mark, Place) for mark in field.metadata)
     ]
+
+
+class OneOf:
+    """Annotation for a mapping whose ``kind`` picks its config from a registry.
+
+    Plugins are among the choices, and so in the error messages and in the JSON schema.
+    """
+
+    def __init__(self, registry: Registry[Any]) -> None:
+        self.registry = registry
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Union of the registered configs, told apart by ``kind``."""
+        choices: dict[Hashable, core_schema.CoreSchema] = {
+            name: handler.generate_schema(self.registry[name].config) for name in self.registry
+        }
+        return core_schema.tagged_union_schema(choices, discriminator="kind")

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from regsearch.registry import Registry
-from regsearch.space import Config, Real
+from regsearch.space import Kind, Real
 
 
 class Data(NamedTuple):
@@ -23,7 +23,7 @@ class Data(NamedTuple):
     fingerprint: str  # of the content, the same on every machine
 
 
-class DatasetConfig(Config):
+class DatasetConfig(Kind):
     """Settings that every data set has."""
 
     label_noise: Annotated[

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from regsearch.registry import Registry
-from regsearch.space import Config
+from regsearch.space import Kind
 
 
 class Model(NamedTuple):
     """``build(config, input_shape, classes)`` makes the module, initialised from torch's RNG."""
 
-    config: type[Config]
+    config: type[Kind]
     description: str
     build: Callable[[Any, tuple[int, ...], int], nn.Module]
 

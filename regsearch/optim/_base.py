@@ -13,7 +13,7 @@ from torch import Tensor
 
 from regsearch.cells import Tree
 from regsearch.registry import Registry
-from regsearch.space import Config
+from regsearch.space import Kind
 
 Slots = dict[str, Tree]
 """Moving averages by torch's names (``momentum_buffer``, ``exp_avg`` ...), shaped as the params."""
@@ -29,7 +29,7 @@ class Optimizer(NamedTuple):
     each, and ``config`` is read for structure only (such as ``nesterov``).
     """
 
-    config: type[Config]
+    config: type[Kind]
     description: str
     slots: Callable[[Any], tuple[str, ...]]
     momentum: Callable[[Any], str | None]

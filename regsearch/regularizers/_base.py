@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from regsearch.cells import Tree
 from regsearch.registry import Registry
-from regsearch.space import Config
+from regsearch.space import Kind
 
 Hparams = dict[str, Tensor]
 """Real-valued hyper-parameters of one regularizer, ``[K]`` each, plus the current ``lr`` ``[K]``."""
@@ -46,7 +46,7 @@ class Regularizer(NamedTuple):
     ``after_step``.
     """
 
-    config: type[Config]
+    config: type[Kind]
     description: str
     build: Callable[[nn.Module, Any], nn.Module] = _same_model
     plan: Callable[[nn.Module, Tree, Any], Plan] = _no_plan

@@ -1,0 +1,72 @@
+"""What one run is asked to do, every value settled: the content that its hash is made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from regsearch.datasets import DATASETS, DatasetConfig
+from regsearch.models import MODELS
+from regsearch.optim import OPTIMIZERS
+from regsearch.regularizers import REGULARIZERS
+from regsearch.space import Config, Kind, OneOf, per_run_fields, place_fields
+
+
+class TrainConfig(Config):
+    """How a run is trained."""
+
+    optimizer: Annotated[Kind, OneOf(OPTIMIZERS)]
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)]
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
+    drop_last: Annotated[
+        bool, Field(description="leave out an epoch's last, shorter batch (others join next time)")
+    ] = True
+    precision: Annotated[
+        Literal["fp32", "bf16"], Field(description="bf16: autocast the forward pass; state is fp32")
+    ] = "fp32"
+    batches: Annotated[
+        Literal["shared", "independent"],
+        Field(description="one order of the examples for all runs, or one per seed"),
+    ] = "shared"
+
+
+class Task(Config):
+    """One run: data set, model, training, the regularizers applied together, and the seed."""
+
+    dataset: Annotated[DatasetConfig, OneOf(DATASETS)]
+    model: Annotated[Kind, OneOf(MODELS)]
+    train: TrainConfig
+    regularizers: list[Annotated[Kind, OneOf(REGULARIZERS)]]
+    seed: Annotated[int, Field(ge=0, lt=2**53)]
+
+    def content(self) -> dict[str, Any]:
+        """What the run is, free of places on this machine, as plain JSON values."""
+        content = self.model_dump(mode="json")
+        for name in place_fields(type(self.dataset)):
+            del content["dataset"][name]
+        content["dataset"]["fingerprint"] = DATASETS[self.dataset.kind].fingerprint(self.dataset)
+        return content
+
+    def structure(self) -> dict[str, Any]:
+        """The content without seed and per-run values: runs that share it can share a pack."""
+        content = self.content()
+        del content["seed"]
+        parts = [
+            (content["dataset"], self.dataset),
+            (content["model"], self.model),
+            (content["train"]["optimizer"], self.train.optimizer),
+            *zip(content["regularizers"], self.regularizers, strict=True),
+        ]
+        for values, config in parts:
+            for name in per_run_fields(type(config)):
+                del values[name]
+        return content
+
+
+def digest(content: Any) -> str:
+    """Hash of JSON values, 16 hexadecimal digits; the order of keys does not matter."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
