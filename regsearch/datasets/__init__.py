@@ -1,0 +1,18 @@
+"""Data sets: each file holds one family, in the order in which they are listed to the user."""
+
+from regsearch.datasets import digits, mnist, cifar10, arrays  # noqa: I001 - the user's order
+from regsearch.datasets._base import DATASETS, Data, Dataset, DatasetConfig
+from regsearch.datasets.label_noise import flipped, noisy_labels
+
+__all__ = [
+    "DATASETS",
+    "Data",
+    "Dataset",
+    "DatasetConfig",
+    "arrays",
+    "cifar10",
+    "digits",
+    "flipped",
+    "mnist",
+    "noisy_labels",
+]

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, log_loss
+from torch import Tensor
+
+from regsearch.metrics import METRICS, Observed
+
+RUNS, EXAMPLES, CLASSES = 3, 200, 5
+
+
+@pytest.fixture
+def seen() -> Observed:
+    logits = 3 * torch.randn(RUNS, EXAMPLES, CLASSES)
+    return Observed({}, logits, torch.randint(CLASSES, (RUNS, EXAMPLES)))
+
+
+def measure(name: str, seen: Observed) -> Tensor:
+    return METRICS[name].measure(seen)
+
+
+def test_loss_is_scikit_learns_log_loss_of_each_run(seen: Observed) -> None:
+    p = seen.logits.double().softmax(-1).numpy()
+    wanted = [log_loss(seen.labels[k], p[k], labels=range(CLASSES)) for k in range(RUNS)]
+    np.testing.assert_allclose(measure("loss", seen), wanted, rtol=1e-5)
+
+
+def test_loss_of_equal_logits_is_log_of_the_number_of_classes() -> None:
+    seen = Observed({}, torch.zeros(1, 4, 10), torch.arange(4)[None])
+    torch.testing.assert_close(measure("loss", seen), torch.log(torch.tensor([10.0])))
+
+
+def test_accuracy_is_scikit_learns_of_each_run(seen: Observed) -> None:
+    guess = seen.logits.argmax(-1)
+    wanted = [accuracy_score(seen.labels[k], guess[k]) for k in range(RUNS)]
+    np.testing.assert_allclose(measure("accuracy", seen), wanted, rtol=1e-6)
+
+
+def test_accuracy_counts_by_hand() -> None:
+    logits = torch.eye(3)[None].repeat(2, 1, 1)
+    seen = Observed({}, logits, torch.tensor([[0, 1, 2], [0, 2, 1]]))
+    assert measure("accuracy", seen).tolist() == pytest.approx([1, 1 / 3])
+
+
+def test_half_precision_logits_do_not_coarsen_the_loss(seen: Observed) -> None:
+    half = seen._replace(logits=seen.logits.bfloat16())
+    exact = seen._replace(logits=half.logits.double().float())
+    torch.testing.assert_close(measure("loss", half), measure("loss", exact))
+
+
+def test_a_diverged_run_has_no_finite_loss_and_leaves_its_neighbours_alone(seen: Observed) -> None:
+    alone = measure("loss", seen)
+    seen.logits[1] = torch.nan
+    together = measure("loss", seen)
+    assert together.isnan().tolist() == [False, True, False]
+    assert torch.equal(together[[0, 2]], alone[[0, 2]])
