@@ -1,0 +1,191 @@
+"""How a study is searched, run and tracked: the parts of a pipeline that do not change a run."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from ipaddress import ip_address
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from regsearch.metrics import METRICS
+from regsearch.registry import nearest
+from regsearch.space import Config
+
+MAX_SEEDS = 100_000
+SPLITS = ("train", "test", "validation")
+TRACKING_SCHEMES = (
+    "", "file", "sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks",
+)  # fmt: skip
+
+
+def quantities() -> dict[str, str]:
+    """Everything that is measured after each epoch, such as ``test_accuracy``, and its metric."""
+    named: dict[str, str] = {}
+    for metric in METRICS:
+        splits = [""] if METRICS[metric].of == "weights" else [f"{split}_" for split in SPLITS]
+        named |= {f"{split}{metric}": metric for split in splits}
+    return named
+
+
+def _study_name(name: str) -> str:
+    if re.fullmatch(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9_-])?", name):
+        return name
+    slug = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("._-")[:64].rstrip(".")
+    raise ValueError(
+        "needs 1 to 64 of a-z, 0-9, '.', '_' and '-', a letter or digit first and no '.' last, "
+        f"got {name[:80]!r}" + (f"; write {slug}" if slug else "")
+    )
+
+
+def _quantity(name: str) -> str:
+    known = list(quantities())
+    if name in known:
+        return name
+    base, _, summary = name.rpartition("_")
+    if base in known and summary in ("best", "last10"):
+        raise ValueError(f"no measured quantity {name!r}; write {{name: {base}, at: {summary}}}")
+    raise ValueError(
+        f"no measured quantity {name!r}.{nearest(name, known)} Known: {', '.join(known)}"
+    )
+
+
+def _moment(at: str) -> str:
+    if at in ("last", "best", "last10") or re.fullmatch(r"epoch:[1-9][0-9]{0,6}", at):
+        return at
+    raise ValueError(f"needs last, best, last10 or epoch:N with N from 1, got {at!r}")
+
+
+def _seeds(raw: Any) -> Any:
+    """``3`` stands for the seeds 0, 1, 2."""
+    if not isinstance(raw, int) or isinstance(raw, bool):
+        return raw
+    if not 1 <= raw <= MAX_SEEDS:
+        raise ValueError(f"needs 1 to {MAX_SEEDS:,} seeds, got {raw}")
+    return list(range(raw))
+
+
+def _distinct_seeds(seeds: list[int]) -> list[int]:
+    seed, times = Counter(seeds).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"gives the seed {seed} twice; every seed needs to be another")
+    return seeds
+
+
+def _tracking_uri(uri: str) -> str:
+    parts = urlsplit(uri)
+    scheme = parts.scheme.split("+")[0]
+    if scheme not in TRACKING_SCHEMES:
+        raise ValueError(
+            f"needs a path or a URI of {', '.join(TRACKING_SCHEMES[1:])}, got {scheme!r}."
+            f"{nearest(scheme, TRACKING_SCHEMES)}"
+        )
+    if scheme in ("http", "https") and not parts.hostname:
+        raise ValueError(f"needs a host, such as http://localhost:5000, got {uri!r}")
+    if parts.password is not None:
+        raise ValueError("holds a password; set MLFLOW_TRACKING_PASSWORD in the environment")
+    try:
+        address = ip_address(parts.hostname or "")
+    except ValueError:
+        return uri  # a name or a file
+    if address.is_link_local or address.is_multicast or address.is_unspecified:
+        raise ValueError(f"needs the address of an MLflow server, got {parts.hostname}")
+    return uri
+
+
+StudyName = Annotated[
+    str,
+    AfterValidator(_study_name),
+    Field(json_schema_extra={"pattern": "^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9_-])?$"}),
+]
+Seeds = Annotated[
+    list[Annotated[int, Field(ge=0, lt=2**53)]],
+    Field(min_length=1, max_length=MAX_SEEDS),
+    AfterValidator(_distinct_seeds),
+    BeforeValidator(_seeds, json_schema_input_type=int | list[int]),
+]
+
+
+class Metric(Config):
+    """The quantity that decides which cell is best."""
+
+    name: Annotated[
+        str, AfterValidator(_quantity), Field(json_schema_extra={"enum": list(quantities())})
+    ] = "test_accuracy"
+    goal: Annotated[
+        Literal["maximize", "minimize"], Field(description="default: the quantity's own direction")
+    ]
+    at: Annotated[
+        str,
+        AfterValidator(_moment),
+        Field(description="last, best, last10 (mean of the last ten epochs) or epoch:N"),
+    ] = "last"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _natural_goal(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict) or "goal" in raw:
+            return raw
+        quantity = quantities().get(str(raw.get("name", "test_accuracy")))
+        higher = quantity is None or METRICS[quantity].higher_is_better
+        return raw | {"goal": "maximize" if higher else "minimize"}
+
+
+class Search(Config):
+    """How the cells are chosen."""
+
+    algorithm: Literal["grid"] = "grid"
+
+
+class Scheduler(Config):
+    """Ray Tune's trial scheduler, by Ray's name."""
+
+    type: Literal["fifo"] = "fifo"
+
+
+class Resources(Config):
+    """What Ray reserves for one pack; fractions share a device."""
+
+    cpu: Annotated[float, Field(gt=0, le=100_000)] = 1.0
+    gpu: Annotated[float, Field(ge=0, le=10_000)] = 0.0
+
+
+class Checkpoint(Config):
+    """How often a pack saves its state, and how many states it keeps."""
+
+    every_s: Annotated[float, Field(gt=0, le=1e6, description="seconds")] = 30.0
+    keep: Annotated[int, Field(ge=2, le=1_000, description="one to fall back on is needed")] = 2
+
+
+class Limits(Config):
+    """What a study may not exceed, so that a typo does not start a million runs."""
+
+    max_runs: Annotated[int, Field(ge=1, le=100_000_000)] = 100_000
+
+
+class Budget(Config):
+    """When to stop although runs are left, and how often a pack that failed is tried again."""
+
+    time_budget_s: Annotated[float, Field(gt=0, le=1e9, description="seconds")] | None = None
+    max_failures: Annotated[int, Field(ge=0, le=20)] = 2
+
+
+class Mlflow(Config):
+    """Where MLflow keeps the view of this study."""
+
+    tracking_uri: Annotated[
+        Annotated[str, AfterValidator(_tracking_uri)] | None,
+        Field(description="null: MLflow's own default and environment"),
+    ] = None
+    experiment: Annotated[
+        Annotated[str, Field(min_length=1, max_length=250)] | None,
+        Field(description="null: the study's name"),
+    ] = None
+
+
+class Tracking(Config):
+    """Who else is told about the runs; the study's own store always is."""
+
+    mlflow: Mlflow | None = Mlflow()

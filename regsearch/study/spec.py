@@ -1,0 +1,255 @@
+"""A pipeline: a whole study, read from one YAML file, every value checked before anything runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    create_model,
+)
+
+from regsearch.datasets import DATASETS, DatasetConfig
+from regsearch.models import MODELS
+from regsearch.registry import Registry
+from regsearch.regularizers import REGULARIZERS
+from regsearch.space import Config, Kind, OneOf
+from regsearch.study.domains import Choices, OneOfSearched, Searched, distinct
+from regsearch.study.factors import (
+    PARTS,
+    Levels,
+    one_by_one,
+    read_levels,
+    with_levels,
+    without,
+    written_at,
+)
+from regsearch.study.problems import UNKNOWN_KEY, Problem, explain
+from regsearch.study.settings import (
+    Budget,
+    Checkpoint,
+    Limits,
+    Metric,
+    Resources,
+    Scheduler,
+    Search,
+    Seeds,
+    StudyName,
+    Tracking,
+)
+from regsearch.study.sources import SWITCHES, Sources, built_ins, gather, locate, settle_kinds
+from regsearch.study.together import wrong_entries, wrong_metric
+from regsearch.study.yaml_file import Where, read_yaml
+from regsearch.train.task import TrainConfig
+
+Regularizers = Annotated[
+    list[Annotated[Searched, OneOfSearched(REGULARIZERS)]],
+    Field(min_length=1),
+]
+
+
+def _applied_together(raw: Any) -> Any:
+    return [raw] if isinstance(raw, dict) else raw  # an entry alone is a list of one
+
+
+def _switch(raw: Any) -> Any:
+    return {"on": True, "off": False}.get(raw, raw) if isinstance(raw, str) else raw
+
+
+def _same(raw: Any) -> Any:
+    return raw
+
+
+class SearchSpace(Config):
+    """Which hyper-parameters of which regularizers may take which values."""
+
+    regularizers: Annotated[
+        list[
+            Annotated[
+                Regularizers,
+                BeforeValidator(
+                    _applied_together,
+                    json_schema_input_type=Annotated[Searched, OneOfSearched(REGULARIZERS)]
+                    | Regularizers,
+                ),
+            ]
+        ],
+        Field(min_length=1),
+    ]
+
+
+Factors = dict[str, Annotated[list[Any], Choices(), AfterValidator(distinct)]]
+"""Levels by path, such as ``dataset.label_noise``."""
+
+
+class Parts(Config):
+    """What a run is, apart from its regularizers and its seed."""
+
+    dataset: Annotated[DatasetConfig, OneOf(DATASETS)] = DATASETS["digits"].config(kind="digits")
+    model: Annotated[Kind, OneOf(MODELS)] = MODELS["mlp"].config(kind="mlp")
+    train: TrainConfig
+
+
+class Pipeline(Parts):
+    """A whole study. Where a factor varies, ``dataset``, ``model``, ``train`` hold its first level.
+
+    ``reports`` holds mappings, or configs if the kinds of reports were known when it was read.
+    """
+
+    name: StudyName
+    search_space: Annotated[
+        SearchSpace, BeforeValidator(_same, json_schema_input_type=SearchSpace | str)
+    ]
+    factors: Factors = Field(default={})
+    seeds: Seeds = Field(default=[0])
+    metric: Metric = Metric(name="test_accuracy", goal="maximize")
+    search: Search = Search()
+    scheduler: Scheduler = Scheduler()
+    resources_per_trial: Resources = Resources()
+    pack: Literal["auto", "off"] | Annotated[int, Field(ge=1, le=100_000)] = "auto"
+    compile: Annotated[Literal["auto"] | bool, BeforeValidator(_switch)] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    checkpoint: Checkpoint = Checkpoint()
+    limits: Limits = Limits()
+    budget: Budget = Budget()
+    tracking: Tracking | None = Tracking()
+    reports: list[Any] = Field(default=[])
+
+    _sources: Sources | None = PrivateAttr(default=None)
+
+    @property
+    def question(self) -> str:
+        """The comment at the top of the file; empty if there is none."""
+        return self._sources.question if self._sources else ""
+
+    @property
+    def text(self) -> str:
+        """The file as written."""
+        return self._sources.main.text if self._sources else ""
+
+    def problem(self, where: Where, message: str) -> str:
+        """One line of a ``SpecError``, with the file and line that ``where`` was written at."""
+        sources = self._sources or Sources.of({})
+        return sources.problem(where, message)
+
+    def resolved(self) -> dict[str, Any]:
+        """The pipeline with every default filled in, as plain values that a file can hold."""
+        value = without(self.model_dump(mode="json"), list(self.factors))
+        space = value["search_space"]
+        space["regularizers"] = [e[0] if len(e) == 1 else e for e in space["regularizers"]]
+        return value
+
+
+@lru_cache
+def pipeline_type(reports: Registry[Any] | None) -> type[Pipeline]:
+    """The form of a pipeline whose reports are kinds of this registry."""
+    if reports is None:
+        return Pipeline
+    entries: Any = list[Annotated[Kind, OneOf(reports)]]
+    return create_model(
+        "Pipeline", __base__=Pipeline, __doc__=Pipeline.__doc__, reports=(entries, [])
+    )
+
+
+def load_pipeline(
+    source: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    reports: Registry[Any] | None = None,
+) -> Pipeline:
+    """Read and check a pipeline.
+
+    Args:
+        source: a file, or the name of a built-in pipeline.
+        overrides: ``PATH=VALUE``, as given to ``-o``.
+        reports: the kinds of reports there are; without it, reports stay mappings.
+
+    Raises:
+        SpecError: with one ``file:line: path: problem`` line for every problem.
+    """
+    return check(gather(source, overrides), reports)
+
+
+def check(sources: Sources, reports: Registry[Any] | None = None) -> Pipeline:
+    """Check the content of a pipeline, wherever it came from.
+
+    Raises:
+        SpecError: with one line for every problem.
+    """
+    value = sources.value
+    settle_kinds(value)
+    levels, problems = read_levels(value)
+    first, *others = one_by_one(levels)
+    pipeline, more = _read(pipeline_type(reports), value, levels, first)
+    problems += more
+    runs: list[Parts | None] = [pipeline]
+    for chosen in others:
+        parts, more = _read(Parts, {n: value[n] for n in PARTS if n in value}, levels, chosen)
+        problems += more
+        runs.append(parts)
+    if pipeline is None or problems:
+        raise sources.error(problems)
+    problems = wrong_entries(pipeline.search_space.regularizers, ("search_space", "regularizers"))
+    for run in filter(None, runs):
+        problems += wrong_metric(pipeline.metric, run.dataset, run.train)
+    if problems:
+        raise sources.error(problems)
+    pipeline._sources = sources
+    return pipeline
+
+
+def load_search_space(source: str | Path) -> SearchSpace:
+    """Read and check a search space: a file, or the name of a built-in.
+
+    Raises:
+        SpecError: with one ``file:line: path: problem`` line for every problem.
+    """
+    sources = Sources(read_yaml(locate(source, "search_spaces")))
+    space, problems = _read(SearchSpace, sources.value, {}, {})
+    if space is not None and not problems:
+        problems = wrong_entries(space.regularizers, ("regularizers",))
+    if space is None or problems:
+        raise sources.error(problems)
+    return space
+
+
+def builtin_names(folder: str) -> dict[str, str]:
+    """Names of the built-in ``pipelines`` or ``search_spaces``, and what each asks."""
+    asked = {}
+    for name in built_ins(folder):
+        sources = Sources(read_yaml(locate(name, folder), switches=SWITCHES))
+        asked[name] = sources.question.partition("\n")[0]
+    return asked
+
+
+def json_schema(reports: Registry[Any] | None = None) -> dict[str, dict[str, Any]]:
+    """JSON Schemas of a ``pipeline`` and of a ``search_space`` file, for editors."""
+    draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {
+        "pipeline": draft | pipeline_type(reports).model_json_schema(),
+        "search_space": draft | SearchSpace.model_json_schema(),
+    }
+
+
+Form = TypeVar("Form", bound=Config)
+
+
+def _read(
+    form: type[Form], value: dict[str, Any], levels: Levels, chosen: dict[str, Any]
+) -> tuple[Form | None, list[Problem]]:
+    content = with_levels(value, chosen)
+    try:
+        return form.model_validate_json(json.dumps(content)), []
+    except ValidationError as failed:
+        return None, [
+            (written_at(where, levels, chosen, as_key=text.startswith(UNKNOWN_KEY)), text)
+            for where, text in explain(failed, form, content)
+        ]
