@@ -1,0 +1,5 @@
+"""``python -m regsearch``."""
+
+from regsearch.cli import main
+
+main()

@@ -1,0 +1,135 @@
+"""A checked pipeline file, and what can be done with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regsearch.errors import SpecError
+from regsearch.records.frame import SUMMARIES
+from regsearch.report import REPORTS
+from regsearch.space import Kind, place_fields
+from regsearch.study import spec as files
+from regsearch.study.expand import PlannedRun, expand
+from regsearch.study.settings import quantities
+
+if TYPE_CHECKING:
+    from regsearch.api.planning import Plan
+    from regsearch.api.study import Study
+
+
+def load(source: str | Path, overrides: Sequence[str] = ()) -> Pipeline:
+    """Read and check a pipeline: a file, or the name of a built-in.
+
+    ``overrides`` are ``PATH=VALUE``, as after ``-o``.
+
+    Raises:
+        SpecError: with one ``file:line: path: problem`` line for every problem.
+    """
+    pipeline = Pipeline(files.load_pipeline(source, overrides, reports=REPORTS))
+    pipeline.check_reports()
+    return pipeline
+
+
+def schema(of: str) -> dict[str, Any]:
+    """JSON Schema of a ``pipeline`` or a ``search_space`` file."""
+    return files.json_schema(REPORTS)[of]
+
+
+class Pipeline:
+    """A study that can be planned and run; ``spec`` holds every value of the file."""
+
+    def __init__(self, spec: files.Pipeline) -> None:
+        self.spec = spec
+
+    @property
+    def reports(self) -> list[Kind]:
+        """What to report."""
+        return list(self.spec.reports)
+
+    @cached_property
+    def _runs(self) -> list[PlannedRun]:
+        return expand(self.spec)
+
+    def expand(self) -> list[PlannedRun]:
+        """Every run that the file asks for, coarse to fine."""
+        return self._runs
+
+    def plan(self, output: str | Path | None = None) -> Plan:
+        """What ``run`` would train: packs, time and memory, measured here."""
+        from regsearch.api.planning import survey
+
+        return survey(self, output)
+
+    def run(self, output: str | Path | None = None, **options: Any) -> Study:
+        """Train what has no record yet; options as of ``regsearch.api.run``."""
+        from regsearch.api.running import run
+        from regsearch.api.study import open_study, study_folder
+
+        run(self, output, **options)
+        return open_study(study_folder(self.spec.name, output))
+
+    def task_in_common(self) -> dict[str, Any]:
+        """What all runs share, by path: a study of another one of these is another study.
+
+        Without factors, which a study may gain, and without places on this machine.
+        """
+        spec = self.spec
+        whole = spec.model_dump(mode="json", include={"dataset", "model", "train"})
+        for name in place_fields(type(spec.dataset)):
+            del whole["dataset"][name]
+        values = dict(_flatten(whole))
+        for factor in spec.factors:
+            values = {
+                path: value
+                for path, value in values.items()
+                if path != factor and not path.startswith(f"{factor}.")
+            }
+        return values
+
+    def check_reports(self) -> None:
+        """Refuse a report that asks for what the study does not have.
+
+        Raises:
+            SpecError: all such problems, each with its line.
+        """
+        columns = self.columns()
+        problems = [
+            self.spec.problem(("reports", number), text)
+            for number, config in enumerate(self.reports)
+            for text in REPORTS[config.kind].check(config, columns)
+        ]
+        if problems:
+            raise SpecError(problems)
+
+    def columns(self) -> list[str]:
+        """Columns that the records of this study will have."""
+        hyperparameters = [
+            f"{entry.kind}.{name}"
+            for group in self.spec.search_space.regularizers
+            for entry in group
+            for name in entry.axes()
+        ]
+        measured = [
+            name
+            for name in quantities()
+            if self.spec.dataset.validation or not name.startswith("validation_")
+        ]
+        summaries = [f"{name}_{summary}" for name in measured for summary in SUMMARIES]
+        shared = ["dataset.label_noise", *self.spec.factors]
+        return list(dict.fromkeys([*hyperparameters, *shared, *measured, *summaries]))
+
+
+def _flatten(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    flat: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        path = f"{prefix}{name}"
+        flat += _flatten(value, f"{path}.") if isinstance(value, dict) else [(path, _plain(value))]
+    return flat
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))

@@ -1,0 +1,193 @@
+"""A study on disk: its records as tables, its status, its report."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from regsearch import disk
+from regsearch.api.pipeline import Pipeline, load
+from regsearch.errors import ExitCode, RegsearchError, UnknownName
+from regsearch.records import Record, Status, Store
+from regsearch.records.frame import curves_frame, records_frame
+from regsearch.registry import nearest
+from regsearch.study.lock import holder
+
+STUDIES = Path("studies")
+
+
+def study_folder(name: str, output: str | Path | None = None) -> Path:
+    """Where the study called ``name`` lies: ``output``, or ``studies/NAME`` here."""
+    return Path(output).absolute() if output else (STUDIES / name).absolute()
+
+
+def studies_here() -> dict[str, Path]:
+    """Studies below ``studies/``, by name."""
+    return {found.parent.name: found.parent for found in sorted(STUDIES.glob("*/study.db"))}
+
+
+def open_study(name_or_folder: str | Path) -> Study:
+    """The study called so under ``studies/``, or the one in that folder.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    for folder in (Path(name_or_folder), STUDIES / name_or_folder):
+        if (folder / "study.db").exists():
+            return Study(folder.absolute())
+    known = studies_here()
+    raise UnknownName(
+        f"no study {str(name_or_folder)!r} in {STUDIES.absolute()}, and no folder of that name "
+        f"holds one.{nearest(str(name_or_folder), known)} Known: {', '.join(known) or 'none yet'}"
+    )
+
+
+class Study:
+    """The records of one study, and what is made from them. Reading never disturbs a driver."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """What the study was last asked to do, every default filled in."""
+        return load(self.folder / "resolved.yaml")
+
+    def _all_records(self) -> list[Record]:
+        with Store.open(self.folder, read_only=True) as store:
+            return [record for _, record in store.records()]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the store knows about the study itself."""
+        with Store.open(self.folder, read_only=True) as store:
+            return store.facts()
+
+    @property
+    def records(self) -> pd.DataFrame:
+        """One row a run: hyper-parameters, factors, seed, status, metrics and their summaries."""
+        return records_frame(self._all_records())
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """One row a run and epoch: ``run``, ``epoch``, one column per measured quantity."""
+        return curves_frame(self._all_records())
+
+    def phase_diagram(
+        self, x: str, y: str, metric: str = "test_accuracy_last10", **fixed: Any
+    ) -> pd.DataFrame:
+        """Mean of ``metric`` over seeds at each tested point: rows ``y``, columns ``x``.
+
+        ``x`` and ``y`` are columns of ``records`` such as ``volumization.v``; ``fixed`` picks
+        rows by other columns, a dot written as two underscores (``dataset__label_noise=0.4``).
+        Diverged and failed runs have no final value; a cell that has one is NaN.
+        """
+        frame = self._columns(x, y, metric)
+        for name, value in fixed.items():
+            column = name.replace("__", ".")
+            frame = frame[self._columns(column)[column].loc[frame.index] == value]
+        frame = frame.dropna(subset=[x, y])
+        return frame.pivot_table(
+            index=y, columns=x, values=metric, aggfunc=lambda v: v.mean(skipna=False), dropna=False
+        ).sort_index(ascending=False)
+
+    def _columns(self, *names: str) -> pd.DataFrame:
+        frame = self.records
+        for name in names:
+            if name not in frame:
+                raise UnknownName(
+                    f"no column {name!r} in the records.{nearest(name, frame.columns)} "
+                    f"Columns: {', '.join(frame.columns)}"
+                )
+        return frame
+
+    def pareto(self, objectives: dict[str, str]) -> pd.DataFrame:
+        """Cells that no other cell dominates; ``objectives`` maps columns to max- or minimize."""
+        from regsearch.report.pareto import front
+
+        return front(self._columns(*objectives), objectives)
+
+    def report(self) -> Path:
+        """Draw the report from the records; returns the path of the page."""
+        from regsearch.api.reporting import write
+
+        return write(self)
+
+    def status(self) -> dict[str, Any]:
+        """How far the study is, as plain values."""
+        records = self._all_records()
+        counts = Counter(record.status for record in records)
+        planned = {run.run for run in self.pipeline.expand()}
+        missing = planned - {record.run for record in records}
+        running = holder(self.folder)
+        return {
+            "study": self.pipeline.spec.name,
+            "folder": str(self.folder),
+            "planned": len(planned),
+            **{status.value: counts[status] for status in Status},
+            "missing": len(missing),
+            "running": str(running) if running else "no",
+            "report": str(self.folder / "report.html")
+            if (self.folder / "report.html").exists()
+            else "none yet",
+        }
+
+    def export(self, form: str, curves: bool = False, output: str | None = None) -> str | None:
+        """The records as ``csv``, ``json`` or ``parquet``; text, unless ``output`` is a file.
+
+        Raises:
+            RegsearchError: parquet, which is binary, without a file.
+        """
+        table = self.curves if curves else self.records
+        match form:
+            case "csv":
+                text = table.to_csv(index=False)
+            case "json":
+                text = table.to_json(orient="records", indent=1) + "\n"
+            case _ if output is None:
+                raise RegsearchError(f"--format {form} is binary: say where with --output FILE")
+            case _:
+                disk.write_atomically(Path(output), table.to_parquet(index=False))
+                return None
+        if output is None:
+            return text
+        disk.write_atomically(Path(output), text.encode())
+        return None
+
+    def retry(self, address: str | None = None, in_process: bool = False) -> ExitCode:
+        """Forget the failed runs and train them again."""
+        from regsearch.api.running import run
+
+        return run(
+            self.pipeline,
+            self.folder,
+            address=address,
+            in_process=in_process,
+            retry_failed=True,
+            verbose=True,
+        )
+
+    def find(self, run: str) -> Record:
+        """The record whose hash begins with ``run``.
+
+        Raises:
+            UnknownName: none, or more than one.
+        """
+        found = [record for record in self._all_records() if record.run.startswith(run)]
+        if len(found) != 1:
+            raise UnknownName(
+                f"{len(found)} runs of {self.folder.name} begin with {run!r}; "
+                f"`regsearch export {os.path.relpath(self.folder)}` lists them in its first column"
+            )
+        return found[0]
+
+    def reproduce(self, run: str) -> Any:
+        """How to train one run again, and whether it gives the same numbers."""
+        from regsearch.api.reproduction import Reproduction
+
+        return Reproduction(self, self.find(run))

@@ -1,0 +1,94 @@
+"""The driver: the one process that records. It starts packs, hears from them, writes what ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from regsearch.records import Record, Status, Store
+from regsearch.study import checkpoints
+from regsearch.study.executors import Advanced, Event, Failed, Finished
+from regsearch.study.expand import PlannedRun
+from regsearch.study.pack import Pack
+from regsearch.study.progress import Tally
+from regsearch.study.provenance import provenance
+from regsearch.study.work import Outcome
+
+
+class Driver:
+    """Turns the events of an executor into records and a tally."""
+
+    def __init__(
+        self, store: Store, checkpoint_folder: Path, tally: Tally, changed: Callable[[], None]
+    ) -> None:
+        self._store, self._checkpoints = store, checkpoint_folder
+        self._tally, self._changed = tally, changed
+        self._started: dict[str, str] = {}
+        self._diverged: dict[str, int] = {}
+
+    def begin(self, packs: Sequence[Pack]) -> None:
+        """Note when training begins, for packs that fail before their first report."""
+        now = _now()
+        self._started = {pack.name: now for pack in packs}
+
+    def tell(self, event: Event) -> None:
+        """Hear what happened to a pack; what is finished is on the disk when this returns."""
+        match event:
+            case Advanced(pack, progress):
+                self._diverged[pack.name] = progress.diverged
+                self._tally.diverged = sum(self._diverged.values())
+                self._tally.advance(progress.epochs, progress.metrics.get(self._tally.goal))
+            case Finished(pack, outcomes):
+                runs = {run.run: run for run in pack.runs}
+                self._record(pack, [self._from_outcome(runs[o.run], pack, o) for o in outcomes])
+            case Failed(pack, reason):
+                self._record(pack, [self._failed(run, pack, reason, 0) for run in pack.runs])
+        self._changed()
+
+    def _record(self, pack: Pack, records: list[Record]) -> None:
+        self._store.add(records)
+        checkpoints.discard(self._checkpoints, pack.name)
+        self._tally.finished += len(records)
+        self._tally.failed += sum(record.status is Status.FAILED for record in records)
+
+    def _from_outcome(self, run: PlannedRun, pack: Pack, outcome: Outcome) -> Record:
+        result = outcome.result
+        if result is None:
+            return self._failed(run, pack, str(outcome.failure), outcome.runs_together)
+        return Record(
+            run=run.run,
+            cell=run.cell,
+            status=Status(result.status),
+            reason=result.reason,
+            task=run.task.content(),
+            epochs=result.epochs,
+            seconds=result.seconds,
+            started=result.started,
+            finished=result.finished,
+            metrics=result.metrics,
+            curves=result.curves,
+            provenance=provenance(pack, outcome.runs_together),
+        )
+
+    def _failed(self, run: PlannedRun, pack: Pack, reason: str, together: int) -> Record:
+        return Record(
+            run=run.run,
+            cell=run.cell,
+            status=Status.FAILED,
+            reason=reason,
+            task=run.task.content(),
+            epochs=0,
+            seconds=0.0,
+            started=self._started.get(pack.name, _now()),
+            finished=_now(),
+            metrics={},
+            curves=dict[str, np.ndarray](),
+            provenance=provenance(pack, together or len(pack.runs)),
+        )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

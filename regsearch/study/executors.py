@@ -1,0 +1,121 @@
+"""Where packs are trained: the interface that the driver knows, and this process as one choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from regsearch.study.pack import Pack
+from regsearch.study.stop import StopSwitch
+from regsearch.study.work import Outcome, PackWork, Progress
+
+REPORT_EVERY_S = 0.5
+"""A pack reports after the first epoch that ends later than this: Ray's driver is one process."""
+
+
+@dataclass(frozen=True)
+class CheckpointPolicy:
+    """Where a pack in training is saved, how often, and how many saves are kept."""
+
+    folder: Path
+    every_s: float
+    keep: int
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """A pack trained for a while."""
+
+    pack: Pack
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Every run of a pack has its outcome."""
+
+    pack: Pack
+    outcomes: list[Outcome]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A pack ended with an error, after its retries."""
+
+    pack: Pack
+    reason: str
+
+
+Event = Advanced | Finished | Failed
+
+
+class Executor(Protocol):
+    """Trains packs and tells what happens, until all are done or the switch is pulled."""
+
+    @property
+    def workers(self) -> int:
+        """How many packs are trained at the same time."""
+
+    def start(self) -> None:
+        """Begin to start what is needed; returns at once."""
+
+    def run(
+        self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch
+    ) -> None:
+        """Train ``packs`` in order; an exception of ``tell`` stops everything and is raised."""
+
+    def close(self) -> None:
+        """Give back what ``start`` took."""
+
+
+class InProcessExecutor:
+    """One pack after the other in this process, without Ray: for debuggers and small studies."""
+
+    workers = 1
+
+    def __init__(self, checkpoints: CheckpointPolicy, max_failures: int = 0) -> None:
+        self._checkpoints, self._max_failures = checkpoints, max_failures
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def run(
+        self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch
+    ) -> None:
+        """Train ``packs`` in order."""
+        for pack in packs:
+            end = self._train(pack, tell, switch)
+            if end is None:
+                return
+            tell(end)
+
+    def _train(
+        self, pack: Pack, tell: Callable[[Event], None], switch: StopSwitch
+    ) -> Finished | Failed | None:
+        reason, saves = "", self._checkpoints
+        for _ in range(1 + self._max_failures):
+            work, reason = PackWork(pack, saves.folder, saves.every_s, saves.keep), ""
+            while not (work.done or switch.pulled() or reason):
+                try:
+                    progress = work.advance(REPORT_EVERY_S)
+                except Exception as error:
+                    reason = describe(error)
+                else:
+                    tell(Advanced(pack, progress))
+            if work.done:
+                return Finished(pack, work.outcomes)
+            if switch.pulled():
+                work.save()
+                return None
+        return Failed(pack, reason)
+
+
+def describe(error: BaseException) -> str:
+    """One line that says what went wrong, for a record and the report's table of failures."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"

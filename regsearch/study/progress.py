@@ -1,0 +1,121 @@
+"""What a person sees while a study runs: one live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+PLAIN_EVERY_S = 10.0
+_RATE_WINDOW_S = 30.0
+
+
+@dataclass
+class Tally:
+    """Counts of a running study; an epoch is one epoch of one run."""
+
+    runs: int  # planned
+    recorded: int  # had records before this start
+    epochs: int  # to train now
+    goal: str  # metric that the study is about
+    higher_is_better: bool
+    finished: int = 0
+    failed: int = 0
+    diverged: int = 0
+    epochs_done: int = 0
+    best: float | None = None
+    _marks: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def advance(self, epochs: int, best: float | None) -> None:
+        """Count what a pack reports."""
+        self.epochs_done += epochs
+        if best is not None and best == best:
+            pick = max if self.higher_is_better else min
+            self.best = best if self.best is None else pick(self.best, best)
+        now = time.monotonic()
+        self._marks.append((now, self.epochs_done))
+        while now - self._marks[0][0] > _RATE_WINDOW_S:
+            self._marks.popleft()
+
+    @property
+    def rate(self) -> float:
+        """Epochs per second over the last half minute."""
+        if len(self._marks) < 2:
+            return 0.0
+        (start, before), (end, after) = self._marks[0], self._marks[-1]
+        return (after - before) / max(end - start, 1e-9)
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds left at the present rate."""
+        return (self.epochs - self.epochs_done) / self.rate if self.rate else None
+
+    def line(self) -> str:
+        """All of it in one line."""
+        done = self.recorded + self.finished
+        parts = [f"{done:,}/{self.runs:,} runs"]
+        if self.rate:
+            parts.append(f"{self.rate:,.0f} epochs/s")
+        if self.eta_s is not None and self.epochs_done < self.epochs:
+            parts.append(f"{duration(self.eta_s)} left")
+        if self.diverged:
+            parts.append(f"{self.diverged} diverged")
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        if self.best is not None:
+            parts.append(f"best {self.goal} {self.best:.4g}")
+        return " · ".join(parts)
+
+
+class ProgressDisplay:
+    """Shows a tally; use as a context manager."""
+
+    def __init__(self, tally: Tally, console: Console) -> None:
+        self._tally, self._console = tally, console
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._said_at = time.monotonic()
+
+    def __enter__(self) -> ProgressDisplay:
+        if self._console.is_terminal:
+            self._live.start()
+        self.update()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def update(self) -> None:
+        """Show the tally as it is now; without a terminal, a line every few seconds."""
+        if self._console.is_terminal:
+            self._live.update(self._picture(), refresh=True)
+        elif time.monotonic() - self._said_at > PLAIN_EVERY_S:
+            self._said_at = time.monotonic()
+            self._console.print(self._tally.line(), highlight=False)
+
+    def _picture(self) -> Table:
+        tally = self._tally
+        row = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=max(tally.epochs, 1), completed=tally.epochs_done, width=30)
+        row.add_row(bar, Text(tally.line()))
+        return row
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    >>> duration(42.4), duration(75), duration(7300)
+    ('42 s', '1 min 15 s', '2 h 01 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

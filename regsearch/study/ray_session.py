@@ -1,0 +1,127 @@
+"""A Ray of our own on this machine, or the user's cluster; started quietly, ended by its handle.
+
+``ray stop`` is never called: it would end every Ray on the machine. What is started here belongs
+to this process, listens with a token that nobody else has, and ends with ``close``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass
+
+from regsearch.errors import RegsearchError, ServiceError
+
+_ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0: Tune prints nothing
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths keep their meaning
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else `uv run` packs the folder anew for each worker
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # records replace a CSV and JSON file per trial
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the driver owns the signals
+    "TUNE_GLOBAL_CHECKPOINT_S": "600",  # Tune's own state is never read again
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one trial takes."""
+
+    cpu: float
+    gpu: float
+
+    def slots(self, cpus: float, gpus: float) -> int:
+        """How many trials fit at the same time.
+
+        Raises:
+            RegsearchError: not even one does.
+        """
+        fits = [int(cpus // self.cpu)] + ([int(gpus // self.gpu)] if self.gpu else [])
+        if min(fits) < 1:
+            raise RegsearchError(
+                f"resources_per_trial: a trial asks for {self.cpu:g} CPUs and {self.gpu:g} GPUs, "
+                f"but there are {cpus:g} CPUs and {gpus:g} GPUs; ask for less"
+            )
+        return min(fits)
+
+
+class RaySession:
+    """Ray, started in the background while the driver plans."""
+
+    def __init__(self, address: str | None, gpus_wanted: bool) -> None:
+        self._address, self._gpus_wanted = address, gpus_wanted
+        self._ours = False
+        self._folder: str | None = None
+        self._error: Exception | None = None
+        self._up, self._closing = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._live, name="ray-session", daemon=True)
+
+    def start(self) -> None:
+        """Begin to start or to connect; returns at once."""
+        os.environ.update(_ENVIRONMENT)
+        if self._address is None and "RAY_AUTH_TOKEN" not in os.environ:
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Wait until Ray is up.
+
+        Raises:
+            ServiceError: it does not start, or the address does not answer.
+        """
+        self._up.wait()
+        if self._error is not None:
+            place = self._address or "this machine"
+            raise ServiceError(
+                f"Ray on {place} cannot be reached: {type(self._error).__name__}: {self._error}. "
+                "Check the address and RAY_AUTH_TOKEN, or leave --address out to use this machine"
+            ) from self._error
+
+    def close(self) -> None:
+        """End the Ray that was started here, and remove its folder; a cluster is only left."""
+        self._closing.set()
+        self._thread.join()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _live(self) -> None:
+        """Start Ray, and stay: the kernel ends Ray's processes with the thread that made them."""
+        try:
+            self._connect()
+        except Exception as error:  # told by wait(), in the driver's thread
+            self._error = error
+        self._up.set()
+        self._closing.wait()
+        if self._ours:
+            import ray
+
+            ray.shutdown()
+
+    def _connect(self) -> None:
+        import ray
+        import ray.tune  # imported here, beside Ray's start, rather than after it
+
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        if ray.is_initialized():  # a notebook's, or a test's
+            return
+        self._ours = True
+        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if self._address:
+            ray.init(address=self._address, **quiet)
+            return
+        self._folder = tempfile.mkdtemp(prefix="regsearch-ray-")  # short: sockets lie in it
+        ray.init(
+            address="local",  # never somebody else's Ray on this host
+            num_cpus=len(os.sched_getaffinity(0)),
+            num_gpus=None if self._gpus_wanted else 0,
+            include_dashboard=False,
+            _temp_dir=self._folder,
+            **quiet,
+        )

@@ -1,0 +1,72 @@
+"""Why a study stops before its end: a signal, or a budget. The driver owns the signals.
+
+Ray's own handlers are not used: with them Ctrl-C ends a half-done study with exit code 0 and
+SIGTERM aborts it without a last save.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from regsearch.errors import ExitCode
+
+GRACE_S = 9.0
+"""Seconds between a signal and the end of the process, whatever the workers are doing."""
+
+_CODES = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGHUP: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+}
+
+
+class StopSwitch:
+    """Whether the study should stop now, and with which exit code."""
+
+    def __init__(self, time_budget_s: float | None = None) -> None:
+        self.code: ExitCode | None = None
+        self._deadline = None if time_budget_s is None else time.monotonic() + time_budget_s
+
+    def pulled(self) -> bool:
+        """True once a signal came or the time budget is used up."""
+        if self.code is None and self._deadline is not None and time.monotonic() > self._deadline:
+            self.code = ExitCode.BUDGET
+        return self.code is not None
+
+    def pull(self, code: ExitCode) -> None:
+        """Ask the study to stop; the first reason counts."""
+        self.code = self.code or code
+
+
+@contextmanager
+def listening(switch: StopSwitch) -> Iterator[None]:
+    """Pull the switch on SIGINT, SIGTERM and SIGHUP; a second signal ends the process at once.
+
+    Nothing is lost either way: what is recorded is on the disk. Handlers can only be set in the
+    main thread; elsewhere the caller's own remain.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        code = _CODES[signal.Signals(number)]
+        if switch.code is not None:
+            os._exit(code)
+        switch.pull(code)
+        last_resort = threading.Timer(GRACE_S, os._exit, [code])
+        last_resort.daemon = True
+        last_resort.start()
+
+    before = {number: signal.signal(number, on_signal) for number in _CODES}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
