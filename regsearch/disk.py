@@ -21,13 +21,15 @@ TEMPORARY = ".partial"
 """Ending of files that are being written; one that is found at rest was left by a crash."""
 
 MOUNTS = Path("/proc/self/mounts")
+MODE = 0o666  # less the umask: data, nothing to execute
+
 NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "lustre", "gpfs", "beegfs", "ceph", "fuse")
 
 
 class Operations(NamedTuple):
     """What the kernel is asked to do, in the order of one atomic write."""
 
-    open: Callable[[Path, int], int] = os.open
+    open: Callable[[Path, int, int], int] = os.open
     write: Callable[[int, memoryview], int] = os.write
     fsync: Callable[[int], None] = os.fsync
     replace: Callable[[Path, Path], None] = os.replace
@@ -124,7 +126,7 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
 
 
 def _write_durably(path: Path, data: memoryview) -> None:
-    handle = operations.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    handle = operations.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
     try:
         while data:
             data = data[operations.write(handle, data) :]
@@ -134,7 +136,7 @@ def _write_durably(path: Path, data: memoryview) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    handle = operations.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    handle = operations.open(folder, os.O_RDONLY | os.O_DIRECTORY, 0)
     try:
         operations.fsync(handle)
     finally:
@@ -184,7 +186,7 @@ def require_writable(folder: Path) -> None:
     with storage_faults(folder, "write in"):
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f"probe.{secrets.token_hex(4)}{TEMPORARY}"
-        os.close(operations.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        os.close(operations.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE))
         operations.unlink(probe)
 
 

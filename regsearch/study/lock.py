@@ -45,7 +45,7 @@ def hold(folder: Path) -> Iterator[Holder]:
     require_writable(folder)
     path = folder / NAME
     with storage_faults(path, "lock"):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         if not _acquire(handle, path):
             raise ConflictError(

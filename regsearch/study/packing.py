@@ -1,13 +1,15 @@
-"""How the runs of one structure are packed: from the file, or from a pilot measured here."""
+"""How the runs of one structure are packed: as the file says, or from a pilot measured here."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from typing import Any
 
 from regsearch.study.expand import PlannedRun
 from regsearch.study.spec import Pipeline
 from regsearch.train.engine import Engine
+from regsearch.train.pilot import Advice, pilot
 
 
 def processors() -> tuple[float, float]:
@@ -18,10 +20,42 @@ def processors() -> tuple[float, float]:
 
 
 class Chooser:
+    """Pack size and engine by structure, each measured once in the life of a study.
+
+    ``remembered`` is what was chosen before, to be kept with the study: a study that goes on
+    after an interruption is computed as it was begun, so that its numbers are the same.
+    """
+
     def __init__(self, spec: Pipeline, workers: int, remembered: dict[str, Any]) -> None:
+        self._spec, self._workers = spec, workers
         self.remembered = dict(remembered)
-        self.seconds = 1.0
-        self.bytes = 0
+        self.seconds = 0.0  # of training on one worker, all structures chosen for
+        self.bytes = 0  # of the largest pack
 
     def choose(self, structure: str, runs: list[PlannedRun]) -> tuple[int, Engine]:
-        return 64, Engine()
+        """Most runs that a pack of ``runs`` may hold, and how it is computed."""
+        if structure not in self.remembered:
+            self.remembered[structure] = asdict(self._measure(runs)) | {"runs": len(runs)}
+        chosen = dict(self.remembered[structure])
+        known = chosen.pop("runs")
+        advice = Advice(**chosen)
+        self.seconds += advice.seconds * len(runs) / known
+        self.bytes = max(self.bytes, advice.bytes_per_run * min(advice.runs_together, len(runs)))
+        return advice.runs_together, self._engine(advice.compile)
+
+    def _measure(self, runs: list[PlannedRun]) -> Advice:
+        spec = self._spec
+        most = {"auto": None, "off": 1}.get(spec.pack, spec.pack)  # type: ignore[call-overload]
+        advice = pilot([run.task for run in runs], self._workers, self._engine(False), most)
+        if isinstance(spec.pack, int):
+            advice = Advice(**asdict(advice) | {"runs_together": min(spec.pack, len(runs))})
+        if spec.compile != "auto":
+            advice = Advice(**asdict(advice) | {"compile": spec.compile})
+        return advice
+
+    def _engine(self, compile_it: bool) -> Engine:
+        spec = self._spec
+        device = spec.device
+        if device == "auto":
+            device = "cuda" if spec.resources_per_trial.gpu else "cpu"
+        return Engine(compile_it, device, max(1, int(spec.resources_per_trial.cpu)))

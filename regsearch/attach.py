@@ -1,0 +1,146 @@
+"""Regularizers in a plain PyTorch loop, on any torch optimizer: one model is a pack of one."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from pydantic import ValidationError
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+from regsearch.cells import Tree
+from regsearch.errors import SpecError
+from regsearch.regularizers import REGULARIZERS, Hparams, Plan, Regularizer
+from regsearch.space import Kind, per_run_fields
+
+MOMENTA = ("momentum_buffer", "exp_avg")
+"""Names of the momentum in the state of torch's optimizers."""
+
+
+class Attached:
+    """A regularizer at work; ``remove()`` takes it off again."""
+
+    def __init__(self, hooks: list[RemovableHandle]) -> None:
+        self._hooks = hooks
+
+    def remove(self) -> None:
+        """Detach; the optimizer goes on as if the regularizer had never been there."""
+        for hook in self._hooks:
+            hook.remove()
+
+
+class _Part(NamedTuple):
+    """The parameters of one param group, and what the regularizer planned for them."""
+
+    group: dict[str, Any]
+    params: dict[str, nn.Parameter]
+    plan: Plan
+
+
+def attach(optimizer: torch.optim.Optimizer, model: nn.Module, kind: str, **hp: Any) -> Attached:
+    """Make every ``optimizer.step()`` apply the regularizer ``kind`` to the weights of ``model``.
+
+    Gradients and weights are changed just before the step, weights and momentum just after it;
+    learning rates are read from the param groups, so schedulers work. Parameters without a
+    gradient are left alone. Attach once the weights have their initial values.
+
+    Raises:
+        UnknownName: there is no regularizer ``kind``.
+        SpecError: a hyper-parameter is unknown, missing or out of range.
+    """
+    method, config = REGULARIZERS[kind], _config(kind, hp)
+    parts = []
+    for group in optimizer.param_groups:
+        held = {id(param) for param in group["params"]}
+        params = {n: p for n, p in model.named_parameters() if id(p) in held and p.requires_grad}
+        stacked = {name: param.detach()[None] for name, param in params.items()}
+        parts.append(_Part(group, params, method.plan(model, stacked, config)))
+
+    @torch.no_grad()
+    def before(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        for part in parts:
+            _before_step(method, config, part)
+
+    @torch.no_grad()
+    def after(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        for part in parts:
+            _after_step(method, config, part, optimizer)
+
+    return Attached(
+        [optimizer.register_step_pre_hook(before), optimizer.register_step_post_hook(after)]
+    )
+
+
+def constrain(model: nn.Module, kind: str, **hp: Any) -> nn.Module:
+    """Re-parametrise ``model`` as ``kind`` wants it; methods that do not, leave it as it is.
+
+    Call it before the optimizer is made, since the parameters may be other ones afterwards.
+
+    Raises:
+        UnknownName: there is no regularizer ``kind``.
+        SpecError: a hyper-parameter is unknown, missing or out of range.
+    """
+    return REGULARIZERS[kind].build(model, _config(kind, hp))
+
+
+def _before_step(method: Regularizer, config: Kind, part: _Part) -> None:
+    params, hp = _stack(part.params), _hparams(config, part)
+    grads = {
+        name: (torch.zeros_like(p) if p.grad is None else p.grad)[None]
+        for name, p in part.params.items()
+    }
+    grads = method.on_grads(grads, params, hp, part.plan)
+    params = method.before_step(params, grads, hp, part.plan)
+    for name, param in part.params.items():
+        if param.grad is not None:
+            param.grad.copy_(grads[name][0])
+    _write(part, params)
+
+
+def _after_step(
+    method: Regularizer, config: Kind, part: _Part, optimizer: torch.optim.Optimizer
+) -> None:
+    momenta = {
+        name: optimizer.state[param][slot]
+        for name, param in part.params.items()
+        for slot in MOMENTA
+        if optimizer.state[param].get(slot) is not None
+    }
+    params, momentum = method.after_step(
+        _stack(part.params), _stack(momenta), _hparams(config, part), part.plan
+    )
+    _write(part, params)
+    for name, buffer in momenta.items():
+        buffer.copy_(momentum[name][0])
+
+
+def _write(part: _Part, values: Tree) -> None:
+    for name, param in part.params.items():
+        if param.grad is not None:
+            param.copy_(values[name][0])
+
+
+def _stack(tensors: dict[str, Any]) -> Tree:
+    return {name: tensor.detach()[None] for name, tensor in tensors.items()}
+
+
+def _hparams(config: Kind, part: _Part) -> Hparams:
+    device = next(iter(part.params.values())).device if part.params else None
+    values = {name: getattr(config, name) for name in per_run_fields(type(config))}
+    values["lr"] = part.group["lr"]
+    return {
+        n: torch.as_tensor(v, dtype=torch.float32, device=device)[None] for n, v in values.items()
+    }
+
+
+def _config(kind: str, hp: dict[str, Any]) -> Kind:
+    try:
+        return REGULARIZERS[kind].config.model_validate({"kind": kind, **hp})
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, (kind, *problem['loc'])))}: {problem['msg']}, "
+            f"got {problem['input']!r}"
+            for problem in error.errors()
+        ]
+        raise SpecError(problems) from None

@@ -1,0 +1,20 @@
+"""Reports: pictures, tables and the page, as functions of a study's records."""
+
+from regsearch.report import phase_diagram  # isort: skip - the order of the page
+from regsearch.report import pareto  # isort: skip
+from regsearch.report import curves  # isort: skip
+from regsearch.report import table  # isort: skip
+from regsearch.report._base import REPORTS, Metric, Report, Results
+from regsearch.report.page import write_report
+
+__all__ = [
+    "REPORTS",
+    "Metric",
+    "Report",
+    "Results",
+    "curves",
+    "pareto",
+    "phase_diagram",
+    "table",
+    "write_report",
+]

@@ -1,0 +1,103 @@
+"""What a report is: a config and a function from the study's results to sections of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+
+from regsearch.registry import Registry
+from regsearch.space import Kind
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Metric(NamedTuple):
+    """What the study judges runs by.
+
+    ``goal`` is ``maximize`` or ``minimize``; ``at`` is ``last``, ``best``, ``last10`` or
+    ``epoch:N`` (1-based).
+    """
+
+    name: str
+    goal: str = "maximize"
+    at: str = "last"
+
+
+class Results(NamedTuple):
+    """A study as a report sees it; the frames have the columns of ``regsearch.records.frame``.
+
+    ``planned`` has one row per planned run with the columns that say what it is (``run``,
+    ``cell``, ``regularizer``, hyper-parameters, factors, ``seed``), so that a missing run is known.
+    """
+
+    name: str
+    question: str
+    records: pd.DataFrame
+    curves: pd.DataFrame
+    planned: pd.DataFrame
+    factors: list[str]
+    metric: Metric
+    spec: str = ""
+    facts: dict[str, Any] = {}  # noqa: RUF012 - read only
+
+
+class Picture(NamedTuple):
+    """One figure: its file name without suffix, what it shows in words, and how it is drawn.
+
+    ``data`` holds the numbers behind it. ``hover`` maps the id of a drawn mark to the cell it
+    stands for and the words shown when the mouse rests on it.
+    """
+
+    name: str
+    caption: str
+    draw: Callable[[], Figure]
+    data: pd.DataFrame
+    hover: dict[str, tuple[str, str]] = {}  # noqa: RUF012 - read only
+
+
+class Entry(NamedTuple):
+    """One field of a table; ``strong`` is set bold, ``code`` as code."""
+
+    text: str
+    strong: bool = False
+    code: bool = False
+
+
+class Table(NamedTuple):
+    """A table; a row of a single entry is a heading that spans all columns."""
+
+    caption: str
+    header: list[str]
+    rows: list[list[Entry]]
+    data: pd.DataFrame
+    name: str
+    folded: bool = False
+
+
+class Section(NamedTuple):
+    """A part of the page: plain text (escaped when the page is made), pictures and tables."""
+
+    title: str
+    text: str
+    pictures: list[Picture]
+    tables: list[Table]
+
+
+class Report(NamedTuple):
+    """One kind of report.
+
+    ``check(config, columns)`` says what is wrong with a config for a study that has these columns,
+    before anything runs: hyper-parameters, factors and measured quantities with their summaries.
+    ``sections(results, config)`` makes the report.
+    """
+
+    config: type[Kind]
+    description: str
+    check: Callable[[Any, Sequence[str]], list[str]]
+    sections: Callable[[Results, Any], list[Section]]
+
+
+REPORTS: Registry[Report] = Registry("report")

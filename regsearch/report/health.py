@@ -1,0 +1,169 @@
+"""Can the numbers of a report be believed? Checks that pass, warn or fail, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import pandas as pd
+
+from regsearch.report._base import Results
+from regsearch.report.cell_values import (
+    Cells,
+    factor_groups,
+    gather_cells,
+    rank_cells,
+    seed_values,
+)
+from regsearch.report.convergence import flat_curves
+from regsearch.report.edges import optimum_inside
+from regsearch.report.limits import limit_cases
+from regsearch.report.quantities import Quantity, quantity
+from regsearch.report.regions import region
+from regsearch.report.stats import LEVEL, difference, seeds_needed, spread
+
+Level = Literal["pass", "warn", "fail"]
+
+
+class Check(NamedTuple):
+    """One verdict with its reason in a sentence or two."""
+
+    level: Level
+    title: str
+    text: str
+
+
+class Judged(NamedTuple):
+    """What the study judges runs by, and its values by cell and seed."""
+
+    what: Quantity
+    values: pd.DataFrame
+
+
+def health_checks(results: Results) -> list[Check]:
+    """All checks that apply to this study, in the order of the page."""
+    cells = gather_cells(results)
+    what = quantity(results.metric.at, results.metric)
+    judged = Judged(what, seed_values(results, cells, what))
+    if not judged.values.notna().any(axis=None):
+        return [_complete(results, cells, judged)]
+    found = [check(results, cells, judged) for check in _CHECKS]
+    return [check for check in found if check is not None]
+
+
+def _complete(results: Results, cells: Cells, judged: Judged) -> Check:
+    counts = cells.runs["status"].value_counts()
+    missing, failed = int(counts.get("missing", 0)), int(counts.get("failed", 0))
+    total = len(cells.runs)
+    if failed:
+        text = f"{failed} of {total} runs failed; see the table of causes."
+        return Check("fail", "Every run has a result", text)
+    if missing:
+        text = f"{missing} of {total} planned runs are not recorded yet; their cells are blank."
+        return Check("warn", "Every run has a result", text)
+    return Check("pass", "Every run has a result", f"All {total} planned runs are recorded.")
+
+
+def _diverged(results: Results, cells: Cells, judged: Judged) -> Check:
+    lost = cells.frame.index[cells.frame["diverged"] > 0]
+    if not len(lost):
+        return Check("pass", "No run diverged", "Loss and weights stayed finite in every run.")
+    runs = int(cells.frame["diverged"].sum())
+    text = (
+        f"{runs} runs in {len(lost)} of {len(cells.frame)} cells, all in {region(cells, lost)}. "
+        "These cells are hatched; they are never marked as best and never on a Pareto front."
+    )
+    return Check("warn", "Runs diverged", text)
+
+
+def _enough_seeds(results: Results, cells: Cells, judged: Judged) -> Check | None:
+    """The best cell against the baseline, or against the best of another regularizer."""
+    weak, sure, need = [], [], 0
+    for facet, part in factor_groups(cells, results.factors):
+        ranked = rank_cells(part, judged.values, judged.what)
+        rival = _rival(ranked, part, cells, judged)
+        if rival is None or not judged.what.direction:
+            continue
+        a, b = (judged.values.loc[cell].to_numpy() for cell in (ranked.index[0], rival))
+        delta, names = difference(a, b), [cells.regularizer[c] for c in (ranked.index[0], rival)]
+        gain = f"{judged.what.text(float(delta.mean), sign=True)} ± "
+        claim = f"{names[0]} minus {names[1]}: {gain}{judged.what.text(float(delta.half_width))}"
+        claim = f"{facet}: {claim}" if facet else claim
+        if delta.p < LEVEL:
+            sure.append(claim)
+        else:
+            weak.append(claim)
+            need = max(need, seeds_needed(float(delta.mean), float(spread(a - b).sd)) or 0)
+    if not weak and not sure:
+        return None
+    title = "Enough seeds for the difference claimed"
+    if not weak:
+        return Check("pass", title, f"{'; '.join(sure)} (95 % interval).")
+    advice = f" About {need} seeds would settle it with 80 % power." if need else ""
+    if judged.values.notna().sum(axis=1).max() < 2:
+        advice = " With one seed there is no spread to judge by: run at least three."
+    return Check("warn", title, f"Not settled: {'; '.join(weak)}.{advice}")
+
+
+def _rival(ranked: pd.DataFrame, part: pd.DataFrame, cells: Cells, judged: Judged) -> str | None:
+    """The baseline ``none``, or the best cell of the next regularizer."""
+    if not len(ranked):
+        return None
+    winner = cells.regularizer[ranked.index[0]]
+    plain = [
+        c for c in part.index[part["regularizer"] == "none"] if judged.values.loc[c].notna().any()
+    ]
+    others = [cell for cell in ranked.index if cells.regularizer[cell] != winner]
+    if winner != "none" and plain:
+        return plain[0]
+    return others[0] if others else None
+
+
+def _inside(results: Results, cells: Cells, judged: Judged) -> Check | None:
+    if not judged.what.direction:
+        return None
+    on_edge = optimum_inside(results, cells, judged.values, judged.what)
+    if on_edge is None:
+        return None
+    if on_edge:
+        return Check("warn", "Optimum inside the grid", f"{'; '.join(on_edge)}.")
+    text = "No best cell lies on an edge of its grid that could be moved."
+    return Check("pass", "Optimum inside the grid", text)
+
+
+def _limits(results: Results, cells: Cells, judged: Judged) -> Check | None:
+    verdict = limit_cases(cells, judged.values, judged.what)
+    return Check(verdict[0], "Limit cases agree", verdict[1]) if verdict else None
+
+
+def _flat(results: Results, cells: Cells, judged: Judged) -> Check | None:
+    moving = flat_curves(results, cells, judged.values, judged.what)
+    if moving is None:
+        return None
+    if moving:
+        return Check("warn", "Curves are flat at the end", f"{'; '.join(moving)}. Train longer.")
+    text = "The best cells and the baseline change by less than their spread over the last epochs."
+    return Check("pass", "Curves are flat at the end", text)
+
+
+def _selection(results: Results, cells: Cells, judged: Judged) -> Check:
+    title = "Cells are not chosen on test data"
+    name = results.metric.name
+    if name.startswith("test_"):
+        text = (
+            f"The best cell is chosen by {name}, so its value is optimistic. For a claim, set "
+            "dataset.validation and judge by the same quantity on the validation set."
+        )
+        return Check("warn", title, text)
+    return Check("pass", title, f"The best cell is chosen by {name}.")
+
+
+_CHECKS: list[Callable[[Results, Cells, Judged], Check | None]] = [
+    _complete,
+    _diverged,
+    _enough_seeds,
+    _inside,
+    _limits,
+    _flat,
+    _selection,
+]

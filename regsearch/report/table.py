@@ -1,0 +1,138 @@
+"""Report ``table``: the form that papers print, mean and spread over seeds, the best in bold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from regsearch.report._base import REPORTS, Entry, Report, Results, Section, Table
+from regsearch.report.cell_values import (
+    Cells,
+    baseline_values,
+    factor_groups,
+    gather_cells,
+    rank_cells,
+    seed_values,
+)
+from regsearch.report.quantities import Quantity, check_quantity, known_quantity, quantity
+from regsearch.report.stats import difference, spread
+from regsearch.space import Kind
+
+
+class TableReport(Kind):
+    """Each regularizer at its best cell, or every cell, by facet."""
+
+    kind: Literal["table"] = "table"
+    metrics: list[str] = Field(
+        default_factory=lambda: ["best", "last10", "gap"],
+        min_length=1,
+        description="last, best, last10, gap, or a column's name",
+    )
+    rows: Annotated[
+        Literal["best", "all"], Field(description="each regularizer's best cell, or every cell")
+    ] = "best"
+    baseline: Annotated[str, Field(description="regularizer that rows are compared with")] = "none"
+
+
+def check(config: TableReport, columns: Sequence[str]) -> list[str]:
+    """Metrics that a study with these columns does not have."""
+    return [
+        f"metrics[{i}]: {problem}"
+        for i, word in enumerate(config.metrics)
+        for problem in check_quantity(word, columns)
+    ]
+
+
+def table_info(results: Results, cells: Cells, config: TableReport) -> pd.DataFrame:
+    """One row per printed cell: facet, cell, tried, and per metric mean, sd, n; then the contrast.
+
+    ``tried`` counts the regularizer's cells with a value in that facet, among which the best was
+    chosen by the study's metric. ``difference``, ``half_width``, ``p`` compare with the baseline.
+    """
+    columns = [*results.records.columns, *results.curves.columns]
+    judged = quantity(results.metric.at, results.metric)
+    values = seed_values(results, cells, judged)
+    frame = cells.frame.copy()
+    for word in config.metrics:
+        what = known_quantity(word, results.metric, columns)
+        numbers = spread(seed_values(results, cells, what).to_numpy())
+        for name, column in zip(("mean", "sd", "n"), numbers, strict=True):
+            frame[f"{what.column}_{name}"] = column
+    delta = difference(values.to_numpy(), baseline_values(cells, values, config.baseline))
+    frame["difference"], frame["half_width"], frame["p"] = delta.mean, delta.half_width, delta.p
+    kept = []
+    for facet, part in factor_groups(cells, results.factors):
+        for _, mine in part.groupby("regularizer", sort=False):
+            ranked = rank_cells(mine, values, judged).index
+            chosen = ranked[:1] if config.rows == "best" else mine.index
+            tried = int(np.isfinite(frame.loc[mine.index, "difference"]).sum()) or len(ranked)
+            kept.append(frame.loc[chosen].assign(facet=facet, tried=max(tried, len(ranked))))
+    return pd.concat(kept).reset_index(names="cell") if kept else frame.iloc[:0]
+
+
+def sections(results: Results, config: TableReport) -> list[Section]:
+    """One table; facets are its headed parts."""
+    cells = gather_cells(results)
+    frame = table_info(results, cells, config)
+    if not len(frame):
+        return [Section("Table", "No cell has a completed run yet.", [], [])]
+    metrics = [quantity(word, results.metric) for word in config.metrics]
+    judged = quantity(results.metric.at, results.metric)
+    against = (frame["regularizer"] != config.baseline) & frame["difference"].notna()
+    head = ["regularizer", "setting", *(what.label for what in metrics), "seeds"]
+    head += [f"{judged.words}: minus {config.baseline}, 95 % interval"] if against.any() else []
+    rows: list[list[Entry]] = []
+    for facet, part in frame.groupby("facet", sort=False):
+        rows += [[Entry(str(facet))]] if facet else []
+        strong = {what.column: _best(part, what) for what in metrics}
+        for index, row in part.iterrows():
+            entries = [_mean(row, what, strong[what.column] == index) for what in metrics]
+            label = cells.label(row["cell"], results.factors)
+            setting = label.removeprefix(row["regularizer"]).strip()
+            if config.rows == "best" and row["tried"] > 1:
+                setting += f" (best of {row['tried']})"
+            rows.append(
+                [Entry(row["regularizer"]), Entry(setting), *entries, _seeds(row, judged, metrics)]
+            )
+            rows[-1] += [_contrast(row, judged, bool(against.at[index]))] if against.any() else []
+    table = Table(_caption(config, judged), head, rows, frame, f"table_{config.rows}")
+    return [Section("Table", "", [], [table])]
+
+
+def _caption(config: TableReport, judged: Quantity) -> str:
+    best = f"each regularizer at its best cell by {judged.words.lower()}"
+    which = best if config.rows == "best" else "every cell"
+    return f"Mean ± standard deviation over seeds, {which}; the best of each column in bold."
+
+
+def _best(part: pd.DataFrame, what: Quantity) -> object:
+    """Row with the best mean among those without a diverged run."""
+    sound = part[part["diverged"] == 0][f"{what.column}_mean"].dropna()
+    return (sound * what.direction).idxmax() if len(sound) and what.direction else None
+
+
+def _mean(row: pd.Series[float], what: Quantity, strong: bool) -> Entry:
+    return Entry(what.pair(row[f"{what.column}_mean"], row[f"{what.column}_sd"]), strong=strong)
+
+
+def _seeds(row: pd.Series[float], judged: Quantity, metrics: list[Quantity]) -> Entry:
+    n = int(row[f"{metrics[0].column}_n"])
+    lost = int(row["diverged"])
+    return Entry(f"{n}, {lost} diverged" if lost else str(n))
+
+
+def _contrast(row: pd.Series[float], judged: Quantity, shown: bool) -> Entry:
+    if not shown:
+        return Entry("")
+    text = f"{judged.text(row['difference'], sign=True)} ± {judged.text(row['half_width'])}"
+    return Entry(text, strong=bool(row["p"] < 0.05))
+
+
+REPORTS.add(
+    "table",
+    Report(TableReport, "mean and spread, best in bold, as papers print it", check, sections),
+)

@@ -1,0 +1,50 @@
+"""How a pack is computed: compiled or not, on which device, with how many threads."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+import torch
+
+from regsearch.errors import RegsearchError
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+KEEP = 2**30
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Part of a record's provenance: another engine may round differently.
+
+    One thread is the default, because one single-thread worker per core is faster than threads
+    inside a worker, by far so when the machine has other users.
+    """
+
+    compile: bool = False
+    device: str = "cpu"
+    threads: int = 1
+
+    def prepare(self) -> torch.device:
+        """Set up this process and return the device.
+
+        Raises:
+            RegsearchError: the device is not there.
+        """
+        device = torch.device(self.device)
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise RegsearchError(f"device {self.device!r}: torch sees no GPU here; use 'cpu'")
+        torch.set_num_threads(self.threads)
+        torch.set_flush_denormal(True)  # moments of dead units become denormal: 16 times slower
+        keep_freed_memory()
+        return device
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep the pages of freed tensors: mapping them anew at each step costs a third."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # another C library
+        return
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, KEEP)

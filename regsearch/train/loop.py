@@ -1,0 +1,187 @@
+"""A pack in training: epoch after epoch, from initial weights to one result per run."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regsearch.cells import Tree
+from regsearch.regularizers import REGULARIZERS
+from regsearch.train.batches import batches, epoch_order, examples_per_epoch
+from regsearch.train.compile import compiled, in_place
+from regsearch.train.data import load_data
+from regsearch.train.engine import Engine
+from regsearch.train.evaluate import finite_runs, measure_predictions, measure_weights, predict
+from regsearch.train.history import History, RunResult
+from regsearch.train.hyper import stack_hyper
+from regsearch.train.initial import initial_state, stack_models
+from regsearch.train.step import Program, Sums, make_step
+from regsearch.train.task import Task, digest
+
+__all__ = ["PackTraining", "RunResult"]
+
+CHUNK = 4
+"""Batches that are evaluated at once: a forward pass alone needs less memory than a step."""
+
+
+class PackTraining:
+    """Trains runs of one structure together.
+
+    What a run is given - initial weights, noise, batches - depends on its task alone, never on
+    its pack: another pack gives the same numbers to rounding, the same pack bit for bit.
+    """
+
+    def __init__(self, tasks: Sequence[Task], engine: Engine) -> None:
+        """Load the data and build the models of ``tasks``.
+
+        Raises:
+            ValueError: the tasks differ in more than seeds and values of type ``Real``.
+            DataError: the data set is missing, damaged or too small.
+        """
+        structures = {digest(task.structure()) for task in tasks}
+        if len(structures) != 1:
+            raise ValueError(f"a pack needs runs of one structure, got {len(structures)}")
+        self.tasks, self.config = list(tasks), tasks[0].train
+        device = engine.prepare()
+        self._data = load_data(tasks, device)
+        shape = tuple(self._data.x_train.shape[1:])
+        model, params, buffers = stack_models(tasks, shape, self._data.classes, device)
+        self._eval_model = copy.deepcopy(model).eval()
+        self.state = initial_state(params, buffers, self.config.optimizer)
+        self._hyper = stack_hyper(tasks, device)
+        self._plans = [
+            REGULARIZERS[method.kind].plan(model, params, method)
+            for method in tasks[0].regularizers
+        ]
+        self._sums = Sums(
+            torch.zeros(len(tasks), dtype=torch.float64, device=device),
+            torch.zeros(len(tasks), dtype=torch.int64, device=device),
+        )
+        program = Program(
+            model,
+            self.config.optimizer,
+            tasks[0].regularizers,
+            precision=self.config.precision,
+            batches=self.config.batches,
+        )
+        self._eager = in_place(make_step(program))
+        self._full = compiled(structures.pop(), program) if engine.compile else self._eager
+        self._history = History(len(tasks))
+
+    @property
+    def epoch(self) -> int:
+        """Number of finished epochs."""
+        return self._history.epochs
+
+    @property
+    def diverged(self) -> int:
+        """Number of runs that have become non-finite."""
+        return int((self._history.diverged_at > 0).sum())
+
+    @property
+    def done(self) -> bool:
+        """True after the last epoch, or when no run is left to train."""
+        return self.epoch >= self.config.epochs or self.diverged == len(self.tasks)
+
+    @property
+    def examples_per_epoch(self) -> int:
+        """How many examples each run sees in an epoch."""
+        return examples_per_epoch(self._data.y_train.shape[1], self.config)
+
+    def run_epoch(self) -> Tree:
+        """Train one epoch and measure: one value per run, ``[K]``, NaN for diverged runs.
+
+        ``train_loss`` and ``train_accuracy`` are averages while training, each batch seen before
+        its update, as Keras and Lightning show them; all else is measured after the epoch.
+        """
+        began = time.perf_counter()
+        self._train()
+        measured = {
+            "train_loss": self._sums.loss / self.examples_per_epoch,
+            "train_accuracy": self._sums.correct / self.examples_per_epoch,
+        } | self._evaluate()
+        finite = finite_runs(self.state.params) & measured["train_loss"].isfinite()
+        on_host = {name: values.float().cpu() for name, values in measured.items()}
+        return self._history.add(on_host, finite.cpu(), time.perf_counter() - began)
+
+    def time_steps(self, steps: int) -> tuple[int, float]:
+        """Train at most ``steps`` steps of an epoch: steps done and seconds, for the pilot."""
+        began, done = time.perf_counter(), 0
+        for x, y in islice(self._batches(), steps):
+            self._advance(x, y)
+            done += 1
+        float(self._sums.loss.sum())  # waits for the device
+        return done, time.perf_counter() - began
+
+    def _train(self) -> None:
+        for total in self._sums:
+            total.zero_()
+        for x, y in self._batches():
+            self._advance(x, y)
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        x, y = self._data.x_train, self._data.y_train
+        seeds = [task.seed for task in self.tasks]
+        order = epoch_order(y.shape[1], self.config, seeds, self.epoch + 1)
+        return batches(x, y, order.to(x.device), self.config)
+
+    def _advance(self, x: Tensor, y: Tensor) -> None:
+        # a shorter last batch is not worth a compilation of its own
+        advance = self._full if y.shape[1] == self.config.batch_size else self._eager
+        advance(self.state, self._sums, self._hyper, self._plans, x, y)
+
+    def _evaluate(self) -> Tree:
+        data, params = self._data, self.state.params
+        measured: Tree = {}
+        splits = {
+            "validation": (data.x_validation, data.y_validation),
+            "test": (data.x_test, data.y_test),
+        }
+        for split, (x, y) in splits.items():
+            if len(x):
+                chunk = CHUNK * self.config.batch_size
+                logits = predict(self._eval_model, params, self.state.buffers, x, chunk)
+                measured |= measure_predictions(split, params, logits, y)
+        return measured | measure_weights(params)
+
+    def best_now(self) -> dict[str, float]:
+        """Best value over the runs of each measured quantity after the last epoch."""
+        return self._history.best_now()
+
+    def results(self) -> list[RunResult]:
+        """One result per run; a run that is not done yet is ``stopped``."""
+        return self._history.results(self.config.epochs)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a resumed pack needs, as tensors; batches and noise follow from the tasks.
+
+        The tensors are those in use, as in torch: save them before the next epoch.
+        """
+        return {"state": self.state._asdict(), "history": self._history.state_dict()}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on from ``saved``, bit for bit as if there had been no interruption.
+
+        Raises:
+            ValueError: ``saved`` is of another pack.
+        """
+        _restore(self.state._asdict(), saved["state"])
+        self._history.load_state_dict(saved["history"])
+
+
+def _restore(old: dict[str, Any], new: dict[str, Any]) -> None:
+    if old.keys() != new.keys():
+        raise ValueError(f"saved state has {sorted(new)}, this pack needs {sorted(old)}")
+    for name, value in old.items():
+        if isinstance(value, dict):
+            _restore(value, new[name])
+        elif value.shape != new[name].shape:
+            raise ValueError(f"saved {name} is {list(new[name].shape)}, not {list(value.shape)}")
+        else:
+            value.copy_(new[name])

@@ -1,0 +1,57 @@
+"""What a curve comes to: its final value, its best, its end, and the gap between them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regsearch.metrics import METRICS
+
+Curve = NDArray[np.float32]
+"""One value per epoch, ``[E]``; NaN from the epoch at which the run diverged."""
+
+END = 10
+"""Epochs that count as the end of training (volumization paper: "Last")."""
+
+
+def best(curve: Curve, higher_is_better: bool) -> float | None:
+    """Best finite value; ``None`` where there is none."""
+    finite = curve[np.isfinite(curve)]
+    if not finite.size:
+        return None
+    return float(finite.max() if higher_is_better else finite.min())
+
+
+def last10(curve: Curve) -> float | None:
+    """Mean of the last min(10, E) epochs; ``None`` if one of them is not finite."""
+    return _finite(float(curve[-END:].mean(dtype=np.float64))) if curve.size else None
+
+
+def gap(curve: Curve, higher_is_better: bool) -> float | None:
+    """How much worse the end is than the best, at least 0: the price of training too long."""
+    top, end = best(curve, higher_is_better), last10(curve)
+    if top is None or end is None:
+        return None
+    return top - end if higher_is_better else end - top
+
+
+def summarize(curves: dict[str, Curve]) -> dict[str, float | None]:
+    """Final value of each curve by its name, and ``NAME_best``, ``NAME_last10``, ``NAME_gap``."""
+    summary: dict[str, float | None] = {}
+    for name, curve in curves.items():
+        higher = direction(name)
+        summary[name] = _finite(float(curve[-1])) if curve.size else None
+        summary[f"{name}_best"] = best(curve, higher)
+        summary[f"{name}_last10"] = last10(curve)
+        summary[f"{name}_gap"] = gap(curve, higher)
+    return summary
+
+
+def direction(name: str) -> bool:
+    """Whether higher is better for a measured quantity such as ``test_accuracy``."""
+    metric = name if name in METRICS else name.partition("_")[2]
+    return METRICS[metric].higher_is_better
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

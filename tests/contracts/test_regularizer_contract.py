@@ -1,0 +1,140 @@
+"""What every registered regularizer must keep, with every registered optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+import torch
+from torch._dynamo.utils import counters
+
+from regsearch.optim import OPTIMIZERS
+from regsearch.regularizers import REGULARIZERS
+from regsearch.space import per_run_fields
+from regsearch.train.engine import Engine
+from regsearch.train.loop import PackTraining
+from regsearch.train.task import Task
+
+PAIRS = list(product(REGULARIZERS, OPTIMIZERS))
+STRENGTH = {
+    "none": [{}, {}, {}],
+    "weight_decay": [{"decay": d} for d in (0.0, 0.1, 1.0)],
+    "volumization": [{"v": 0.0, "alpha": 0.9}, {"v": 0.3, "alpha": -1.0}, {"v": 0.5, "alpha": 0.0}],
+}
+"""Three runs each; a new method adds its line (a plugin's own tests do, elsewhere)."""
+
+OFF: dict[str, dict[str, float]] = {
+    "none": {},
+    "weight_decay": {"decay": 0.0},
+    "volumization": {"v": 0.1, "alpha": 1.0},
+}
+
+
+@pytest.fixture(autouse=True)
+def torch_as_before() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+
+
+def task(method: str, optimizer: str, values: dict[str, float], seed: int) -> Task:
+    return Task.model_validate(
+        {
+            "dataset": {"kind": "digits", "train_size": 60},
+            "model": {"kind": "mlp", "widths": [6]},
+            "train": {
+                "optimizer": {"kind": optimizer, "lr": 0.05 * (seed + 1)},
+                "epochs": 2,
+                "batch_size": 20,
+            },
+            "regularizers": [{"kind": method, **values}],
+            "seed": seed,
+        }
+    )
+
+
+def tasks(method: str, optimizer: str) -> list[Task]:
+    return [task(method, optimizer, v, seed) for seed, v in enumerate(STRENGTH[method])]
+
+
+def trained(tasks: list[Task], compile: bool = False) -> PackTraining:  # noqa: A002
+    pack = PackTraining(tasks, Engine(compile=compile))
+    while not pack.done:
+        pack.run_epoch()
+    return pack
+
+
+def tensors(pack: PackTraining) -> dict[str, torch.Tensor]:
+    slots = pack.state.slots.items()
+    averages = {f"{slot}.{n}": t for slot, tree in slots for n, t in tree.items()}
+    return pack.state.params | averages
+
+
+@pytest.mark.parametrize(("method", "optimizer"), PAIRS)
+def test_a_pack_trains_each_run_as_if_it_were_alone(method: str, optimizer: str) -> None:
+    together = tensors(trained(tasks(method, optimizer)))
+    for k, alone in enumerate(tasks(method, optimizer)):
+        for name, value in tensors(trained([alone])).items():
+            torch.testing.assert_close(together[name][k], value[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("method", "optimizer"), PAIRS)
+def test_without_strength_it_is_no_regularizer(method: str, optimizer: str) -> None:
+    off = trained([task(method, optimizer, OFF[method], seed) for seed in range(2)])
+    none = trained([task("none", optimizer, {}, seed) for seed in range(2)])
+    for name, value in tensors(none).items():
+        torch.testing.assert_close(tensors(off)[name], value)
+
+
+@pytest.mark.parametrize(("method", "optimizer"), PAIRS)
+def test_the_same_pack_gives_the_same_bits_in_the_same_dtype(method: str, optimizer: str) -> None:
+    first, second = (tensors(trained(tasks(method, optimizer))) for _ in range(2))
+    for name, value in first.items():
+        assert value.dtype == torch.float32
+        assert torch.equal(value, second[name])
+
+
+@pytest.mark.parametrize(("method", "optimizer"), PAIRS)
+def test_a_saved_pack_goes_on_with_the_same_bits(method: str, optimizer: str) -> None:
+    whole = trained(tasks(method, optimizer))
+    begun = PackTraining(tasks(method, optimizer), Engine())
+    begun.run_epoch()
+    resumed = PackTraining(tasks(method, optimizer), Engine())
+    resumed.load_state_dict(begun.state_dict())
+    resumed.run_epoch()
+    for name, value in tensors(whole).items():
+        assert torch.equal(value, tensors(resumed)[name])
+
+
+@pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
+def test_compiled_equals_eager_and_compiles_once(optimizer: str) -> None:
+    """One compilation for each optimizer holds every method's phases; new settings add none."""
+
+    def pack(rate: float) -> list[Task]:
+        runs = []
+        for seed in range(3):
+            entries = [{"kind": method, **STRENGTH[method][seed]} for method in REGULARIZERS]
+            one = task("none", optimizer, {}, seed).model_dump() | {"regularizers": entries}
+            one["train"]["optimizer"]["lr"] = rate * (seed + 1)
+            one["dataset"]["label_noise"] = rate
+            runs.append(Task.model_validate(one))
+        return runs
+
+    counters.clear()
+    for rate in (0.05, 0.2):
+        fast, again = (tensors(trained(pack(rate), compile=True)) for _ in range(2))
+        for name, value in tensors(trained(pack(rate))).items():
+            torch.testing.assert_close(fast[name], value, rtol=1e-3, atol=1e-4)
+            assert torch.equal(fast[name], again[name])
+    assert counters["stats"]["unique_graphs"] == 1
+
+
+@pytest.mark.parametrize("method", list(REGULARIZERS))
+def test_the_method_says_what_it_is(method: str) -> None:
+    config = REGULARIZERS[method].config
+    assert REGULARIZERS[method].description
+    assert config.model_fields["kind"].default == method
+    for name in per_run_fields(config):
+        assert config.model_fields[name].description, name

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from regsearch.attach import attach, constrain
+from regsearch.errors import SpecError, UnknownName
+from regsearch.train.engine import Engine
+from regsearch.train.loop import PackTraining
+
+OPTIMIZERS: list[Callable[..., torch.optim.Optimizer]] = [
+    torch.optim.Adam,
+    torch.optim.AdamW,
+    torch.optim.RMSprop,
+    lambda params, lr: torch.optim.SGD(params, lr, momentum=0.9),
+    lambda params, lr: torch.optim.SGD(params, lr),
+    lambda params, lr: torch.optim.Adam(params, lr, fused=True),
+]
+
+
+def step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    optimizer.zero_grad()
+    model(torch.randn(8, 4)).square().mean().backward()
+    optimizer.step()
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS)
+def test_weights_stay_in_the_box_on_any_torch_optimizer(
+    make: Callable[..., torch.optim.Optimizer],
+) -> None:
+    model = nn.Linear(4, 3)
+    optimizer = make(model.parameters(), lr=0.3)
+    wall = 0.1 * (6 / 4) ** 0.5
+    handle = attach(optimizer, model, "volumization", v=0.1, alpha=0.0)
+    for _ in range(5):
+        step(model, optimizer)
+        assert float(model.weight.detach().abs().max()) <= wall * (1 + 1e-6)
+    handle.remove()
+    before = model.weight.detach().clone()
+    step(model, optimizer)
+    assert float((model.weight.detach() - before).abs().max()) > 1e-4
+
+
+@pytest.mark.parametrize("slot", ["momentum_buffer", "exp_avg"])
+def test_momentum_of_confined_weights_is_scaled(slot: str) -> None:
+    torch.manual_seed(0)
+    models = [nn.Linear(4, 3, bias=False) for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    make = torch.optim.Adam if slot == "exp_avg" else OPTIMIZERS[3]
+    free, held = (make(model.parameters(), lr=0.3) for model in models)
+    attach(held, models[1], "volumization", v=0.2, alpha=-0.5)
+    for model, optimizer in zip(models, (free, held), strict=True):
+        torch.manual_seed(1)
+        step(model, optimizer)
+    outside = models[0].weight.detach().abs() > 0.2 * (6 / 4) ** 0.5
+    assert 0 < int(outside.sum()) < outside.numel()
+    before, after = free.state[models[0].weight][slot], held.state[models[1].weight][slot]
+    torch.testing.assert_close(after, torch.where(outside, -0.5 * before, before))
+
+
+def test_learning_rates_are_those_of_the_group_now() -> None:
+    """Decoupled decay with zero gradients: w <- (1 - lr * decay) w, per group and per step."""
+    model = nn.ModuleList([nn.Linear(3, 2), nn.Linear(3, 2)])
+    groups = [{"params": model[0].parameters(), "lr": 0.1}, {"params": model[1].parameters()}]
+    optimizer = torch.optim.SGD(groups, lr=0.5)
+    attach(optimizer, model, "weight_decay", decay=1.0, coupled=False)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+    start = [layer.weight.detach().clone() for layer in model]  # type: ignore[union-attr]
+    for _ in range(2):
+        for param in model.parameters():
+            param.grad = torch.zeros_like(param)
+        optimizer.step()
+        scheduler.step()
+    for layer, before, lr in zip(model, start, (0.1, 0.5), strict=True):
+        expected = (1 - lr) * (1 - lr / 2) * before
+        torch.testing.assert_close(layer.weight.detach(), expected)  # type: ignore[union-attr]
+
+
+def test_parameters_without_a_gradient_are_left_alone() -> None:
+    model = nn.ModuleList([nn.Linear(4, 3), nn.Linear(4, 3)])
+    model[1].weight.requires_grad_(False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    attach(optimizer, model, "volumization", v=0.0, alpha=0.5, scope="all")
+    before = {name: param.detach().clone() for name, param in model.named_parameters()}
+    step(model[0], optimizer)
+    for name, param in model.named_parameters():
+        assert torch.equal(param.detach(), before[name]) == name.startswith("1.")
+
+
+def test_attached_equals_the_pack(make_task) -> None:  # type: ignore[no-untyped-def]
+    """The two doors lead to the same training: one epoch, then equal weights."""
+    task = make_task({"kind": "volumization", "v": 0.2, "alpha": 0.5}, {"epochs": 1})
+    pack = PackTraining([task], Engine())
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 10))
+    model.load_state_dict({name: param[0] for name, param in pack.state.params.items()})
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    attach(optimizer, model, "volumization", v=0.2, alpha=0.5)
+    for x, y in pack._batches():
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y[0]).backward()
+        optimizer.step()
+    pack.run_epoch()
+    for name, param in model.named_parameters():
+        torch.testing.assert_close(pack.state.params[name][0], param.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_mistakes_are_named() -> None:
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(UnknownName, match="Did you mean 'volumization'"):
+        attach(optimizer, model, "volumisation", v=1.0, alpha=0.0)
+    with pytest.raises(SpecError, match=r"volumization\.alpha: .*less than or equal to 1, got 3"):
+        attach(optimizer, model, "volumization", v=1.0, alpha=3.0)
+    with pytest.raises(SpecError, match=r"volumization\.aplha: .*not permitted"):
+        attach(optimizer, model, "volumization", v=1.0, alpha=0.0, aplha=1.0)
+
+
+def test_constrain_leaves_a_model_alone_if_the_method_does() -> None:
+    model = nn.Linear(2, 2)
+    assert constrain(model, "volumization", v=1.0, alpha=0.0) is model

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from regsearch.train.engine import Engine
+from regsearch.train.pilot import (
+    COMPILE_S,
+    GAIN,
+    Rung,
+    advise,
+    bytes_per_run,
+    is_out_of_memory,
+    pilot,
+    worth_compiling,
+)
+
+
+def test_little_work_is_not_compiled_and_packs_as_measured() -> None:
+    rungs = [Rung(1, 0.01), Rung(4, 0.01), Rung(16, 0.2)]
+    advice = advise(rungs, share=16, limit=16, epochs=2, need=1000, cache=10**6)
+    assert (advice.runs_together, advice.compile) == (4, False)
+    assert advice.seconds == pytest.approx(0.01 / 4 * 16 * 2)
+
+
+def test_much_work_is_compiled_and_fits_the_cache() -> None:
+    advice = advise([Rung(1, 1.0)], share=100, limit=100, epochs=10, need=10, cache=350)
+    assert (advice.runs_together, advice.compile) == (35, True)
+    assert advice.seconds == pytest.approx(COMPILE_S + 1000 / GAIN)
+
+
+@pytest.mark.parametrize(("limit", "cache", "together"), [(5, 10**6, 5), (5, 1, 1), (50, None, 50)])
+def test_pack_is_bounded_by_limit_and_cache(limit: int, cache: int | None, together: int) -> None:
+    advice = advise([Rung(1, 1.0)], 1000, limit, 100, need=10, cache=cache)
+    assert advice.runs_together == together
+
+
+def test_compiling_pays_exactly_when_it_saves_time() -> None:
+    even = COMPILE_S / (1 - 1 / GAIN)
+    assert worth_compiling(even * 1.01)
+    assert not worth_compiling(even * 0.99)
+
+
+def test_bytes_of_a_run_are_its_tensors(make_task) -> None:  # type: ignore[no-untyped-def]
+    weights = 64 * 8 + 8 + 8 * 10 + 10
+    outputs = 32 * (64 + 8 + 8 + 10)  # flatten, linear, relu, linear
+    assert bytes_per_run(make_task()) == 4 * (4 * weights + 2 * outputs)
+
+
+def test_the_pilot_measures_this_machine(make_task) -> None:  # type: ignore[no-untyped-def]
+    tasks = [make_task(seed=seed) for seed in range(5)]
+    advice = pilot(tasks, 2, Engine(), most=4)
+    assert advice.runs_together in (1, 4)
+    assert not advice.compile
+    assert 0 < advice.seconds < 10
+
+
+def test_out_of_memory_is_told_from_other_errors() -> None:
+    with pytest.raises(RuntimeError) as huge:
+        torch.empty(2**55)
+    assert is_out_of_memory(huge.value)
+    assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not is_out_of_memory(RuntimeError("shapes differ"))
