@@ -130,8 +130,8 @@ class PowerCut:
         contents = {self.names[self.path], self.synced_names[self.path]}
         return {content if content in self.synced else b"lost" for content in contents}
 
-    def _open(self, path: Path, flags: int) -> int:
-        handle = os.open(path, flags)
+    def _open(self, path: Path, flags: int, mode: int) -> int:
+        handle = os.open(path, flags, mode)
         self.handles[handle] = path
         if flags & os.O_CREAT:
             self.names[path] = b""

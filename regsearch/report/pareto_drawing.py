@@ -69,7 +69,7 @@ def _draw_crowd(ax: Axes, info: ParetoInfo, trades: list[Trade], index: int, oth
         together = [alike] if len(trades) > CLICKABLE else [[trade] for trade in alike]
         for some in together:
             x, y = zip(*(_place(info, trade, other) for trade in some), strict=True)
-            points = ax.plot(x, y, marker, ms=4.5, color=colour, zorder=1, **edge)  # type: ignore[arg-type]
+            points = ax.plot(x, y, marker, ms=4.5, color=colour, zorder=1, **edge)
             points[0].set_gid(f"{index}:{some[0].cell}" if len(some) == 1 else None)
 
 
