@@ -36,7 +36,7 @@ clean:  ## remove .venv and the caches; studies stay
 
 $(READY): pyproject.toml constraints.txt
 	@if [ ! -x $(BIN)/python ]; then \
-	    for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
+	    for python in $(or $(PYTHON),python3.11 python3.12 python3.13 python3); do \
 	        $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
 	        python=; \
 	    done; \
