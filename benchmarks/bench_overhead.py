@@ -28,7 +28,9 @@ SIZES = (49, 490, 4900)
 
 PIPELINE = """
 name: overhead
-search_space: {{regularizers: [{{kind: volumization, v: {{linspace: [0.1, 1, 7]}}, alpha: {{linspace: [-1, 1, 7]}}}}]}}
+search_space:
+  regularizers:
+    - {{kind: volumization, v: {{linspace: [0.1, 1, 7]}}, alpha: {{linspace: [-1, 1, 7]}}}}
 dataset: {{kind: digits, train_size: 32}}
 model: {{kind: mlp, widths: [1]}}
 train: {{optimizer: {{kind: sgd, lr: 1e-3}}, batch_size: 32, epochs: 1}}
@@ -95,8 +97,8 @@ def main() -> None:
     }
     for size in SIZES:
         print(
-            f"{size:5} runs  {machine.median(walls[size]):6.1f} s in all, {beyond[size]:6.1f} s beyond "
-            f"training = {1000 * beyond[size] / size:7.2f} ms a run"
+            f"{size:5} runs  {machine.median(walls[size]):6.1f} s in all, {beyond[size]:6.1f} s "
+            f"beyond training = {1000 * beyond[size] / size:7.2f} ms a run"
         )
     each = (beyond[SIZES[-1]] - beyond[SIZES[0]]) / (SIZES[-1] - SIZES[0])
     print(f"each further run costs {1000 * each:.2f} ms, whatever the start")

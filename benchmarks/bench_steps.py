@@ -18,6 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,8 +48,8 @@ class Net(NamedTuple):
 
 
 NETS = {
-    "64-128-10": Net(64, [128], 49, 1408, 360),
-    "784-128-64-10": Net(784, [128, 64], 10, 5120, 853),
+    "64-128-10": Net(64, [128], 24, 1408, 360),
+    "784-128-64-10": Net(784, [128, 64], 4, 5120, 853),
     "784-1024-10": Net(784, [1024], 1, 5120, 853),
 }
 """Test sets in the proportion of digits and MNIST; runs as the pilot recommends for this CPU."""
@@ -68,6 +69,7 @@ class PlainLoop:
         self.epochs = 0
 
     def epoch(self) -> float:
+        """Train one epoch; the mean loss while training."""
         self.epochs += 1
         x, y = self.data.x_train, self.data.y_train
         order = epoch_order(len(x), self.task.train, [0], self.epochs)
@@ -89,6 +91,7 @@ class PlainLoop:
 
     @torch.no_grad()
     def volumize(self) -> None:
+        """What a user adds after ``optimizer.step()``."""
         for weight, wall in zip(self.weights, self.walls, strict=True):
             outside = weight.abs() > wall
             momentum = self.optimizer.state[weight]["exp_avg"]
@@ -98,6 +101,7 @@ class PlainLoop:
 
 
 def write_data(path: Path, net: Net) -> None:
+    """Random examples in the shapes of ``net``."""
     rng = np.random.default_rng(0)
     count = net.train + net.test
     x = rng.normal(size=(count, net.inputs)).astype(np.float32)
@@ -107,6 +111,7 @@ def write_data(path: Path, net: Net) -> None:
 
 
 def make_tasks(path: Path, net: Net, precision: str) -> list[Task]:
+    """One run per seed."""
     train = {
         "optimizer": {"kind": "adam", "lr": LR},
         "epochs": 1_000_000,
@@ -128,6 +133,7 @@ def make_tasks(path: Path, net: Net, precision: str) -> list[Task]:
 
 
 def check_quality(pack: PackTraining, plain: PlainLoop, tolerance: float, net: Net) -> None:
+    """Stop unless both train the same run."""
     for epoch in range(math.ceil(50 * BATCH / net.train)):
         ours, theirs = float(pack.run_epoch()["train_loss"][0]), plain.epoch()
         if abs(ours - theirs) > tolerance:
@@ -137,6 +143,7 @@ def check_quality(pack: PackTraining, plain: PlainLoop, tolerance: float, net: N
 
 
 def epochs_per_second(epoch: Callable[[], object], seconds: float) -> float:
+    """Epochs in a CPU second."""
     began, done = time.process_time(), 0
     while time.process_time() - began < seconds:
         epoch()
@@ -145,6 +152,7 @@ def epochs_per_second(epoch: Callable[[], object], seconds: float) -> float:
 
 
 def fastest(action: Callable[[], Tensor], times: int = 7) -> float:
+    """Least CPU seconds of an action."""
     action()
     found = []
     for _ in range(times):
@@ -155,15 +163,18 @@ def fastest(action: Callable[[], Tensor], times: int = 7) -> float:
 
 
 def print_ceilings() -> None:
+    """What this core can do at most: matrix products and memory traffic."""
     for dtype in (torch.float32, torch.bfloat16):
-        a, out = torch.ones(1024, 1024, dtype=dtype), torch.empty(1024, 1024, dtype=dtype)
-        print(f"GEMM {dtype}: {2 * 1024**3 / fastest(lambda a=a, o=out: torch.mm(a, a, out=o)) / 1e9:.0f} GFLOP/s")  # fmt: skip
+        a = torch.ones(1024, 1024, dtype=dtype)
+        flops = 2 * 1024**3 / fastest(partial(torch.mm, a, a, out=torch.empty_like(a)))
+        print(f"GEMM {dtype}: {flops / 1e9:.0f} GFLOP/s")
     source = torch.ones(16 * 2**20)
-    target = torch.empty_like(source)
-    print(f"copy 64 MB: {2 * source.nbytes / fastest(lambda: target.copy_(source)) / 1e9:.1f} GB/s")
+    traffic = 2 * source.nbytes / fastest(partial(torch.empty_like(source).copy_, source))
+    print(f"copy 64 MB: {traffic / 1e9:.1f} GB/s")
 
 
 def measure(name: str, precision: str, rounds: int, seconds: float) -> None:
+    """One table."""
     net = NETS[name]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "data.npz")
@@ -172,10 +183,11 @@ def measure(name: str, precision: str, rounds: int, seconds: float) -> None:
         pack = PackTraining(tasks, Engine(compile=True))
         began, cpu = time.perf_counter(), time.process_time()
         pack.run_epoch()
-        print(f"{name} {precision}: first epoch, with compilation "
-              f"{time.perf_counter() - began:.1f} s ({time.process_time() - cpu:.1f} s CPU)")  # fmt: skip
+        wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+        print(f"{name} {precision}: first epoch, with compilation, {wall:.1f} s ({cpu:.1f} s CPU)")
+        again = PackTraining(tasks, Engine(compile=True))
         tolerance = 1e-4 if precision == "fp32" else 2e-2
-        check_quality(PackTraining(tasks, Engine(compile=True)), PlainLoop(tasks[0], False), tolerance, net)  # fmt: skip
+        check_quality(again, PlainLoop(tasks[0], False), tolerance, net)
         contestants = {
             "plain loop": (PlainLoop(tasks[0], False).epoch, 1),
             "plain loop, fused Adam": (PlainLoop(tasks[0], True).epoch, 1),
@@ -195,6 +207,7 @@ def measure(name: str, precision: str, rounds: int, seconds: float) -> None:
 
 
 def main() -> None:
+    """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("nets", nargs="*", default=list(NETS), metavar="NET")
     parser.add_argument("--precision", nargs="+", default=["fp32"], choices=["fp32", "bf16"])

@@ -20,7 +20,8 @@ def describe() -> str:
     copy = 2 * big.nbytes / best_of(lambda: big.mul_(1.0)) / 1e9
     return (
         f"{processor()}, {len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}; "
-        f"one thread: {gemm:.0f} GFLOP/s fp32 GEMM, {copy:.0f} GB/s in place; torch {torch.__version__}"
+        f"one thread: {gemm:.0f} GFLOP/s fp32 GEMM, {copy:.0f} GB/s in place; "
+        f"torch {torch.__version__}"
     )
 
 

@@ -60,7 +60,7 @@ def _compiler() -> Finding:
 def _ray() -> Finding:
     address = os.environ.get("RAY_ADDRESS")
     if address is None:
-        return Finding("ray", True, "a local one is started for each study; --address for a cluster")
+        return Finding("ray", True, "one is started for each study; --address for a cluster")
     told = f"RAY_ADDRESS={address} is only used with `run --address {address}`"
     return Finding("ray", True, told)
 
@@ -75,7 +75,7 @@ def _mlflow() -> Finding:
 def _data() -> Finding:
     root = os.environ.get("REGSEARCH_DATA")
     if root is None:
-        told = "REGSEARCH_DATA is not set: mnist and others need data_root in the file; digits works"
+        told = "REGSEARCH_DATA is not set: mnist and its like need data_root; digits works"
         return Finding("data", True, told)
     if not os.path.isdir(root):
         return Finding("data", False, f"REGSEARCH_DATA={root} is no folder: set it to one")

@@ -55,5 +55,5 @@ def _studies() -> dict[str, str]:
     for name, folder in studies_here().items():
         status = open_study(folder).status()
         done = status["planned"] - status["missing"]
-        told[name] = f"{done:,} of {status['planned']:,} runs recorded, running: {status['running']}"
+        told[name] = f"{done:,} of {status['planned']:,} runs; running: {status['running']}"
     return told

@@ -17,7 +17,7 @@ from regsearch.study.expand import PlannedRun, expand
 from regsearch.study.settings import quantities
 
 if TYPE_CHECKING:
-    from regsearch.api.planning import Plan
+    from regsearch.api.planning import Survey
     from regsearch.api.study import Study
 
 
@@ -58,7 +58,7 @@ class Pipeline:
         """Every run that the file asks for, coarse to fine."""
         return self._runs
 
-    def plan(self, output: str | Path | None = None) -> Plan:
+    def plan(self, output: str | Path | None = None) -> Survey:
         """What ``run`` would train: packs, time and memory, measured here."""
         from regsearch.api.planning import survey
 

@@ -71,7 +71,8 @@ class Survey:
             yield f"memory     about {plan.bytes / 2**20:,.0f} MiB in each worker for the tensors"
         if with_runs:
             for run in self.runs:
-                yield f"run        {run.run}  {self.recorded.get(run.run, 'to train'):<9}  {_told(run)}"
+                status = self.recorded.get(run.run, "to train")
+                yield f"run        {run.run}  {status:<9}  {_told(run)}"
 
     def to_dict(self, with_runs: bool = False) -> dict[str, Any]:
         """For a program."""

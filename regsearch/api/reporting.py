@@ -28,7 +28,7 @@ def write(study: Study) -> Path:
 
 
 def gather(study: Study, facts: dict[str, Any], records: list[Record]) -> Results:
-    """What the reports of a study see; records of runs that the file no longer asks for stay out."""
+    """What the reports of a study see; runs that the file no longer asks for stay out."""
     spec = study.pipeline.spec
     planned = study.pipeline.expand()
     wanted = {run.run for run in planned}
@@ -36,10 +36,10 @@ def gather(study: Study, facts: dict[str, Any], records: list[Record]) -> Result
     return Results(
         name=spec.name,
         question=facts.get("question", ""),
-        records=records_frame(records, spec.factors),
+        records=records_frame(records, list(spec.factors)),
         curves=curves_frame(records),
         planned=planned_frame(
-            ((run.run, run.cell, run.task.content()) for run in planned), spec.factors
+            ((run.run, run.cell, run.task.content()) for run in planned), list(spec.factors)
         ),
         factors=list(spec.factors),
         metric=Metric(spec.metric.name, spec.metric.goal, spec.metric.at),

@@ -155,9 +155,7 @@ def _train(
         executor.close()
 
 
-def _executor(
-    folder: Path, pipeline: Pipeline, address: str | None, in_process: bool
-) -> Executor:
+def _executor(folder: Path, pipeline: Pipeline, address: str | None, in_process: bool) -> Executor:
     spec = pipeline.spec
     saves = CheckpointPolicy(folder / "checkpoints", spec.checkpoint.every_s, spec.checkpoint.keep)
     if in_process:
@@ -232,7 +230,7 @@ def _say_end(
     console: Console, code: ExitCode, store: Store, runs: list[PlannedRun], folder: Path
 ) -> None:
     statuses = store.statuses()
-    counts = {status: 0 for status in Status}
+    counts = dict.fromkeys(Status, 0)
     for run in runs:
         if run.run in statuses:
             counts[statuses[run.run]] += 1

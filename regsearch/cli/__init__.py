@@ -45,7 +45,7 @@ class _Verbs(click.Group):
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="regsearch", prog_name="regsearch")
 def main() -> None:
-    """Search the hyper-parameters of weight regularizers, and map what they do.
+    r"""Search the hyper-parameters of weight regularizers, and map what they do.
 
     A pipeline file (YAML) names a search space, a task, how to search and what to report. `run`
     trains what has no record yet, on Ray; every run goes to MLflow; the report is one HTML file.

@@ -62,7 +62,11 @@ def report(study: str) -> None:
 @click.command()
 @STUDY
 @click.option(
-    "--format", "form", type=click.Choice(["csv", "parquet", "json"]), default="csv", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["csv", "parquet", "json"]),
+    default="csv",
+    show_default=True,
 )
 @click.option("--curves", is_flag=True, help="One row per run and epoch instead of one per run.")
 @click.option("--output", metavar="FILE", help="Where to write; standard output for csv and json.")

@@ -12,7 +12,7 @@ from regsearch.registry import Registry
 from regsearch.space import Kind
 
 Hparams = dict[str, Tensor]
-"""Real-valued hyper-parameters of one regularizer, ``[K]`` each, plus the current ``lr`` ``[K]``."""
+"""Real-valued hyper-parameters of one regularizer and the current ``lr``, ``[K]`` each."""
 
 Plan = dict[str, Tree]
 """What a regularizer worked out once per pack: named trees of tensors that lead with ``K``."""
@@ -41,9 +41,9 @@ def _same_state(params: Tree, momentum: Tree, hp: Hparams, plan: Plan) -> tuple[
 class Regularizer(NamedTuple):
     """Where a method acts on training; every phase is pure and leaves the run axis alone.
 
-    ``config`` declares the hyper-parameters. ``build`` and ``plan`` see it; the other phases
-    see tensors only. The order within a step is gradients, ``on_grads``, ``before_step``, the optimizer,
-    ``after_step``.
+    ``config`` declares the hyper-parameters. ``build`` and ``plan`` see it; the other phases see
+    tensors only. The order within a step is gradients, ``on_grads``, ``before_step``, the
+    optimizer, ``after_step``.
     """
 
     config: type[Kind]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -122,4 +123,5 @@ def colour_bar(
     )
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0, labelsize=7)
-    bar.set_label(label, size=7.5)
+    height = first.get_position().height * float(first.get_figure(root=True).get_figheight())  # type: ignore[union-attr]
+    bar.set_label(textwrap.fill(label, max(20, int(height / 0.062))), size=7.5)

@@ -45,9 +45,10 @@ def health_checks(results: Results) -> list[Check]:
     cells = gather_cells(results)
     what = quantity(results.metric.at, results.metric)
     judged = Judged(what, seed_values(results, cells, what))
-    if not judged.values.notna().any(axis=None):
-        return [_complete(results, cells, judged)]
-    found = [check(results, cells, judged) for check in _CHECKS]
+    measured = bool(judged.values.notna().any(axis=None))
+    found = [check(results, cells, judged) for check in (_CHECKS if measured else _CHECKS[:1])]
+    if not measured and cells.frame["diverged"].any():
+        found.append(_diverged(results, cells, judged))
     return [check for check in found if check is not None]
 
 

@@ -105,7 +105,7 @@ def front(records: pd.DataFrame, objectives: dict[str, str]) -> pd.DataFrame:
     signs = np.array([1.0 if goal == "maximize" else -1.0 for goal in objectives.values()])
     means = groups[list(objectives)].mean()
     asked = groups.first().loc[:, :"seed"].iloc[:, :-1]  # what a cell is, without run and seed
-    table = asked.drop(columns="run", errors="ignore").join(means, rsuffix="_mean")
+    table = asked.drop(columns="run", errors="ignore").join(means)
     table["n"] = groups.size()
     return table[non_dominated(means.to_numpy(dtype=np.float64) * signs)].reset_index()
 

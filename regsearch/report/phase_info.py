@@ -168,17 +168,15 @@ def _note(row: NamedTuple | object) -> str:
 def _better(table: pd.DataFrame, delta: Difference, what: Quantity, base: Array) -> Array:
     """1 where a cell beats the baseline at the 5 % level, 0 where it does not, NaN for unknown.
 
-    With one seed there is no test, and the sign decides. A cell that only diverges is certainly
-    not better than a baseline that trains.
+    Where the whole study has one seed there is no test, and the sign decides. A cell with a
+    diverged run does not beat a baseline that trains.
     """
-    sure = np.where(np.isnan(delta.p), True, delta.p < LEVEL)
-    better = ((delta.mean * what.direction > 0) & sure).astype(np.float64)
-    lost = (
-        (table["n"] == 0)
-        & (table["diverged"] > 0)
-        & np.logical_or.reduce(np.isfinite(base), axis=-1)
-    )
-    return np.where(lost, 0.0, np.where(np.isnan(delta.mean), np.nan, better))
+    tested = np.isfinite(delta.p)
+    known = tested if base.shape[-1] > 1 else np.isfinite(delta.mean)
+    sure = np.where(tested, delta.p < LEVEL, True)
+    better = np.where(known, (delta.mean * what.direction > 0) & sure, np.nan)
+    lost = (table["diverged"] > 0) & np.logical_or.reduce(np.isfinite(base), axis=-1)
+    return np.where(lost, 0.0, better)
 
 
 def _mark_best(part: pd.DataFrame, values: pd.DataFrame, what: Quantity) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize
@@ -59,7 +60,9 @@ def draw_line(info: PhaseDiagramInfo) -> Figure:
         _draw_series(ax, panel, index, info)
         ax.set_title(panel.title)
         if column == 0:
-            ax.set_ylabel(info.label, size=7.5)
+            ax.set_ylabel(textwrap.fill(info.label, 36), size=7.5)
+        else:
+            ax.tick_params(labelleft=False)
         if panel.beside.groups:
             below = figure.add_subplot(grid[row * 2 + 1, column])
             draw_beside(below, panel, info, cmap, norm, first=column == 0)
@@ -111,11 +114,27 @@ def _draw_series(ax: Axes, panel: Panel, index: int, info: PhaseDiagramInfo) -> 
         )  # fmt: skip
     if info.x_ticks:
         ax.set_xticks(range(len(info.x_ticks)), info.x_ticks)
+        ax.set_xlim(-0.4, len(info.x_ticks) - 0.6)
     else:
         _log_where_wide(ax, panel)
     ax.set_xlabel(info.axes.x.rpartition(".")[2])
     ax.grid(axis="y")
-    ax.margins(x=0.06, y=0.12)
+    ax.set_ylim(*_value_limits(info))
+
+
+def _value_limits(info: PhaseDiagramInfo) -> tuple[float, float]:
+    """One range of values for all facets, wide enough for the error bars."""
+    squares = [s for panel in info.panels for s in panel.squares if math.isfinite(s.mean)]
+    ends = [
+        s.mean + sign * s.spread for s in squares for sign in (-1, 1) if math.isfinite(s.spread)
+    ]
+    levels = [panel.beside.baseline[0] for panel in info.panels if panel.beside.baseline]
+    shown = [*ends, *(s.mean for s in squares), *levels, *((0.0,) if info.diverging else ())]
+    if not shown:
+        return 0.0, 1.0
+    low, high = min(shown) * info.what.scale, max(shown) * info.what.scale
+    pad = 0.08 * (high - low) or 0.01 * max(abs(high), 1e-3)
+    return low - pad, high + pad
 
 
 def _log_where_wide(ax: Axes, panel: Panel) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtr, stdtrit
+from scipy.special import nctdtr, ndtri, stdtr, stdtrit
 
 Array = NDArray[np.float64]
 
@@ -60,15 +60,24 @@ def difference(a: Array, b: Array) -> Difference:
 def seeds_needed(size: float, sd: float, power: float = 0.8) -> int | None:
     """Seeds with which a paired t-test finds a mean difference of ``size`` with this power.
 
-    ``sd`` is the standard deviation of the paired differences. Normal approximation with the
-    usual correction for the t distribution, n = (z / d)^2 + z_level^2 / 2 with d = size / sd and
-    z the sum of the two normal quantiles (Guenther 1981). ``None`` where size is 0.
+    ``sd`` is the standard deviation of the paired differences. ``None`` where size is 0. Counts up
+    from the normal approximation n = (z / d)^2, with d = size / sd and z the sum of both normal
+    quantiles, by the exact power, which comes from the noncentral t distribution.
     """
     if not (size and math.isfinite(size) and math.isfinite(sd)):
         return None
-    level = float(ndtri(1 - LEVEL / 2))
-    z = level + float(ndtri(power))
-    return max(2, math.ceil((z * sd / abs(size)) ** 2 + level**2 / 2))
+    if sd == 0:
+        return 2
+    z, ratio = float(ndtri(1 - LEVEL / 2) + ndtri(power)), abs(size) / sd
+    n = max(2, math.ceil((z / ratio) ** 2))
+    while n < 1000 and _power(n, ratio) < power:
+        n += 1
+    return n
+
+
+def _power(n: int, ratio: float) -> float:
+    critical = stdtrit(n - 1, 1 - LEVEL / 2)
+    return 1 - float(nctdtr(n - 1, ratio * math.sqrt(n), critical))
 
 
 def _paired(a: Array, b: Array) -> Difference:

@@ -28,6 +28,7 @@ class Driver:
         self._tally, self._changed = tally, changed
         self._started: dict[str, str] = {}
         self._diverged: dict[str, int] = {}
+        self._epochs: dict[str, int] = {}
 
     def begin(self, packs: Sequence[Pack]) -> None:
         """Note when training begins, for packs that fail before their first report."""
@@ -39,25 +40,29 @@ class Driver:
         match event:
             case Advanced(pack, progress):
                 self._diverged[pack.name] = progress.diverged
-                self._tally.diverged = sum(self._diverged.values())
+                self._epochs[pack.name] = self._epochs.get(pack.name, 0) + progress.epochs
                 self._tally.advance(progress.epochs, progress.metrics.get(self._tally.goal))
             case Finished(pack, outcomes):
                 runs = {run.run: run for run in pack.runs}
                 self._record(pack, [self._from_outcome(runs[o.run], pack, o) for o in outcomes])
             case Failed(pack, reason):
-                self._record(pack, [self._failed(run, pack, reason, 0) for run in pack.runs])
+                self._diverged[pack.name] = 0
+                self._record(pack, [self._failed(run, pack, reason) for run in pack.runs])
+        self._tally.diverged = sum(self._diverged.values())
         self._changed()
 
     def _record(self, pack: Pack, records: list[Record]) -> None:
         self._store.add(records)
-        checkpoints.discard(self._checkpoints, pack.name)
+        checkpoints.discard(self._checkpoints, [record.run for record in records])
+        planned = sum(run.task.train.epochs for run in pack.runs)
+        self._tally.epochs += self._epochs.pop(pack.name, 0) - planned  # resumed, failed, diverged
         self._tally.finished += len(records)
         self._tally.failed += sum(record.status is Status.FAILED for record in records)
 
     def _from_outcome(self, run: PlannedRun, pack: Pack, outcome: Outcome) -> Record:
         result = outcome.result
         if result is None:
-            return self._failed(run, pack, str(outcome.failure), outcome.runs_together)
+            return self._failed(run, pack, str(outcome.failure))
         return Record(
             run=run.run,
             cell=run.cell,
@@ -73,7 +78,7 @@ class Driver:
             provenance=provenance(pack, outcome.runs_together),
         )
 
-    def _failed(self, run: PlannedRun, pack: Pack, reason: str, together: int) -> Record:
+    def _failed(self, run: PlannedRun, pack: Pack, reason: str) -> Record:
         return Record(
             run=run.run,
             cell=run.cell,
@@ -86,7 +91,7 @@ class Driver:
             finished=_now(),
             metrics={},
             curves=dict[str, np.ndarray](),
-            provenance=provenance(pack, together or len(pack.runs)),
+            provenance=provenance(pack, len(pack.runs)),
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from regsearch.errors import StorageError
 from regsearch.study.pack import Pack
 from regsearch.study.stop import StopSwitch
 from regsearch.study.work import Outcome, PackWork, Progress
@@ -64,7 +65,11 @@ class Executor(Protocol):
     def run(
         self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch
     ) -> None:
-        """Train ``packs`` in order; an exception of ``tell`` stops everything and is raised."""
+        """Train ``packs`` in order; an exception of ``tell`` stops everything and is raised.
+
+        Raises:
+            StorageError: a checkpoint cannot be written: no run's fault, and records need the disk.
+        """
 
     def close(self) -> None:
         """Give back what ``start`` took."""
@@ -103,6 +108,8 @@ class InProcessExecutor:
             while not (work.done or switch.pulled() or reason):
                 try:
                     progress = work.advance(REPORT_EVERY_S)
+                except StorageError:
+                    raise
                 except Exception as error:
                     reason = describe(error)
                 else:

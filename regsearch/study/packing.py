@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+from regsearch.errors import RegsearchError
 from regsearch.study.expand import PlannedRun
 from regsearch.study.spec import Pipeline
 from regsearch.train.engine import Engine
@@ -23,22 +24,29 @@ class Chooser:
     """Pack size and engine by structure, each measured once in the life of a study.
 
     ``remembered`` is what was chosen before, to be kept with the study: a study that goes on
-    after an interruption is computed as it was begun, so that its numbers are the same.
+    after an interruption is computed as it was begun, so that its numbers are the same. One that
+    has grown, or whose file asks for other packs, is measured anew.
     """
 
     def __init__(self, spec: Pipeline, workers: int, remembered: dict[str, Any]) -> None:
         self._spec, self._workers = spec, workers
+        self._asked = [spec.pack, spec.compile, spec.device]
         self.remembered = dict(remembered)
         self.seconds = 0.0  # of training on one worker, all structures chosen for
         self.bytes = 0  # of the largest pack
 
     def choose(self, structure: str, runs: list[PlannedRun]) -> tuple[int, Engine]:
         """Most runs that a pack of ``runs`` may hold, and how it is computed."""
-        if structure not in self.remembered:
-            self.remembered[structure] = asdict(self._measure(runs)) | {"runs": len(runs)}
-        chosen = dict(self.remembered[structure])
-        known = chosen.pop("runs")
-        advice = Advice(**chosen)
+        before = self.remembered.get(structure)
+        if before and before["asked"] == self._asked and len(runs) <= before["runs"]:
+            advice, known = Advice(**before["advice"]), before["runs"]
+        else:
+            advice, known = self._measure(runs), len(runs)
+            self.remembered[structure] = {
+                "asked": self._asked,
+                "runs": known,
+                "advice": asdict(advice),
+            }
         self.seconds += advice.seconds * len(runs) / known
         self.bytes = max(self.bytes, advice.bytes_per_run * min(advice.runs_together, len(runs)))
         return advice.runs_together, self._engine(advice.compile)
@@ -46,11 +54,16 @@ class Chooser:
     def _measure(self, runs: list[PlannedRun]) -> Advice:
         spec = self._spec
         most = {"auto": None, "off": 1}.get(spec.pack, spec.pack)  # type: ignore[call-overload]
-        advice = pilot([run.task for run in runs], self._workers, self._engine(False), most)
+        try:
+            advice = pilot([run.task for run in runs], self._workers, self._engine(False), most)
+        except RegsearchError:
+            raise
+        except Exception:  # the packs will meet it too, and each run's record will say what it is
+            advice = Advice(most or len(runs), compile=False, seconds=0.0, bytes_per_run=0)
         if isinstance(spec.pack, int):
-            advice = Advice(**asdict(advice) | {"runs_together": min(spec.pack, len(runs))})
+            advice = replace(advice, runs_together=min(spec.pack, len(runs)))
         if spec.compile != "auto":
-            advice = Advice(**asdict(advice) | {"compile": spec.compile})
+            advice = replace(advice, compile=spec.compile)
         return advice
 
     def _engine(self, compile_it: bool) -> Engine:

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+LIVE_EVERY_S = 0.1
 PLAIN_EVERY_S = 10.0
 _RATE_WINDOW_S = 30.0
 
@@ -22,7 +23,7 @@ class Tally:
 
     runs: int  # planned
     recorded: int  # had records before this start
-    epochs: int  # to train now
+    epochs: int  # to train from now on; less where a pack went on from a checkpoint
     goal: str  # metric that the study is about
     higher_is_better: bool
     finished: int = 0
@@ -40,12 +41,12 @@ class Tally:
             self.best = best if self.best is None else pick(self.best, best)
         now = time.monotonic()
         self._marks.append((now, self.epochs_done))
-        while now - self._marks[0][0] > _RATE_WINDOW_S:
+        while len(self._marks) > 2 and now - self._marks[0][0] > _RATE_WINDOW_S:
             self._marks.popleft()
 
     @property
     def rate(self) -> float:
-        """Epochs per second over the last half minute."""
+        """Epochs per second over the last half minute, or between the last two reports."""
         if len(self._marks) < 2:
             return 0.0
         (start, before), (end, after) = self._marks[0], self._marks[-1]
@@ -79,12 +80,13 @@ class ProgressDisplay:
     def __init__(self, tally: Tally, console: Console) -> None:
         self._tally, self._console = tally, console
         self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._said_at = time.monotonic()
+        self._every_s = LIVE_EVERY_S if console.is_terminal else PLAIN_EVERY_S
+        self._shown_at = time.monotonic()
 
     def __enter__(self) -> ProgressDisplay:
         if self._console.is_terminal:
             self._live.start()
-        self.update()
+            self._show()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -92,11 +94,15 @@ class ProgressDisplay:
             self._live.stop()
 
     def update(self) -> None:
-        """Show the tally as it is now; without a terminal, a line every few seconds."""
+        """Show the tally as it is now, unless that was done a moment ago."""
+        if time.monotonic() - self._shown_at > self._every_s:
+            self._show()
+
+    def _show(self) -> None:
+        self._shown_at = time.monotonic()
         if self._console.is_terminal:
             self._live.update(self._picture(), refresh=True)
-        elif time.monotonic() - self._said_at > PLAIN_EVERY_S:
-            self._said_at = time.monotonic()
+        else:
             self._console.print(self._tally.line(), highlight=False)
 
     def _picture(self) -> Table:

@@ -27,7 +27,7 @@ def versions() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def git_commit() -> str | None:
-    """Commit of the folder that the study is started from, ``-dirty`` with changes; None outside."""
+    """Commit of the working directory, with ``-dirty`` where it has changes; None outside git."""
     try:
         told = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607

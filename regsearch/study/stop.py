@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from types import FrameType
 from regsearch.errors import ExitCode
 
 GRACE_S = 9.0
-"""Seconds between a signal and the end of the process, whatever the workers are doing."""
+"""Seconds between SIGTERM and the end of the process, whatever the workers are doing."""
 
 _CODES = {
     signal.SIGINT: ExitCode.INTERRUPTED,
@@ -48,25 +49,40 @@ class StopSwitch:
 def listening(switch: StopSwitch) -> Iterator[None]:
     """Pull the switch on SIGINT, SIGTERM and SIGHUP; a second signal ends the process at once.
 
-    Nothing is lost either way: what is recorded is on the disk. Handlers can only be set in the
-    main thread; elsewhere the caller's own remain.
+    Nothing is lost either way: what is recorded is on the disk. Only SIGTERM and SIGHUP, which
+    somebody sends who will not wait, set a deadline. Handlers can only be set in the main thread;
+    elsewhere the caller's own remain.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    signalled = False
+    deadlines: list[threading.Timer] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:
+        nonlocal signalled
         code = _CODES[signal.Signals(number)]
-        if switch.code is not None:
+        if signalled:
             os._exit(code)
+        signalled = True
         switch.pull(code)
-        last_resort = threading.Timer(GRACE_S, os._exit, [code])
-        last_resort.daemon = True
-        last_resort.start()
+        if number == signal.SIGINT:
+            _tell("Stopping after this epoch; Ctrl-C again stops at once.")
+            return
+        deadlines.append(threading.Timer(GRACE_S, os._exit, [code]))
+        deadlines[0].daemon = True
+        deadlines[0].start()
 
     before = {number: signal.signal(number, on_signal) for number in _CODES}
     try:
         yield
     finally:
+        for deadline in deadlines:
+            deadline.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _tell(text: str) -> None:
+    """Write to standard error, as is safe in a signal handler."""
+    os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"\n{text}\n".encode())

@@ -74,7 +74,7 @@ class PackWork:
 
     def save(self) -> None:
         """Write a checkpoint of what is being trained, if there is a folder for it."""
-        if self._saves and self._training and 0 < self._training.epoch:
+        if self._saves and self._training and self._training.epoch > 0:
             self._saves.save(self._training.epoch, self._training.state_dict())
         self._next_save = time.monotonic() + self._every_s
 
@@ -96,6 +96,8 @@ class PackWork:
         self._drop()
 
     def _halve(self, pack: Pack) -> None:
+        if self._saves:
+            self._saves.discard()  # of a pack that does not fit, and is not begun again
         self._drop()
         if len(pack.runs) == 1:
             reason = "out of memory with a single run: choose a smaller batch_size or model"

@@ -55,9 +55,10 @@ def _remove_older(views: Sequence[RunView], target: Target, log: DeliveryLog) ->
         older = log.entries.get(view.run)
         if older is None or older.finished == view.finished:
             continue
-        found = target.find(view._replace(finished=older.finished))
-        if mlflow_run := older.mlflow_run or (found and found.mlflow_run):
-            target.remove(mlflow_run)
+        if older.mlflow_run is not None:
+            target.remove(older.mlflow_run)
+        elif found := target.find(view._replace(finished=older.finished)):
+            target.remove(found.mlflow_run)
         log.forget([view.run])
 
 

@@ -173,6 +173,37 @@ def test_a_run_that_was_trained_again_replaces_its_failure(
     assert run["tags"]["regsearch.finished"] == retried.finished
 
 
+def test_a_failure_of_which_only_the_creation_is_known_is_replaced_too(
+    address: Address,
+    log: DeliveryLog,
+    tools: Any,
+    connect: Callable[[str], Target],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target = connect("client")
+    monkeypatch.setattr(target, "create", crash_after(target.create))
+    with pytest.raises(Crash):
+        deliver([tools.record(1, status=Status.FAILED)], target, log, "noise")
+    retried = tools.record(1, finished="2026-03-02T00:00:00+00:00")
+    deliver([retried], connect("bulk"), log, "noise")
+    (run,) = tools.content(address)
+    assert run["tags"]["regsearch.status"] == "completed"
+
+
+def test_runs_whose_parent_was_deleted_get_the_new_one(
+    address: Address, log: DeliveryLog, tools: Any, connect: Callable[[str], Target]
+) -> None:
+    records = tools.mix(3)
+    deliver(records[:2], connect("bulk"), log, "noise")
+    client = MlflowClient(address.uri)
+    (parent,) = client.search_runs(["1"], "tags.`regsearch.part` = 'study'")
+    client.delete_run(parent.info.run_id)
+    for _ in range(2):
+        deliver(records, connect("bulk"), log, "noise")
+    parents = [run["tags"]["mlflow.parentRunId"] for run in tools.content(address)]
+    assert parents == ["the study"] * 3
+
+
 def test_an_emptied_store_is_filled_again(
     address: Address, empty_mlflow: Path, log: DeliveryLog, tools: Any, tmp_path: Path
 ) -> None:

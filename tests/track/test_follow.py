@@ -201,10 +201,9 @@ def test_nothing_to_deliver_needs_no_mlflow(
 def test_a_study_that_was_left_running_is_finished(
     address: Address, courier: Make, tools: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records = tools.mix(2)
+    records = [tools.record(1), tools.record(2)]
     follow(courier(address, records), address, Script(closing=True), patience_s=0)
-    records.append(tools.record(1, finished="2026-03-01T12:00:03+00:00"))  # the same summary
-    del records[0]
+    records[0] = tools.record(1, finished="2026-03-01T12:00:02+00:00")  # summed up alike
     interrupted = courier(address, records)
     assert interrupted.carry()
     client = MlflowClient(address.uri)

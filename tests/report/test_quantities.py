@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from regsearch.errors import UnknownName
+from regsearch.report import Metric
+from regsearch.report.quantities import check_quantity, known_quantity, number, quantity
+
+METRIC = Metric("test_accuracy", "maximize", "last10")
+
+
+@pytest.mark.parametrize(
+    ("word", "column", "direction", "percent"),
+    [
+        ("best", "test_accuracy_best", 1, True),
+        ("last", "test_accuracy", 1, True),
+        ("gap", "test_accuracy_gap", -1, True),
+        ("epoch:20", "test_accuracy@20", 1, True),
+        ("test_accuracy@20", "test_accuracy@20", 1, True),
+        ("train_loss_last10", "train_loss_last10", -1, False),
+        ("weight_norm", "weight_norm", -1, False),
+        ("sharpness_best", "sharpness_best", 0, False),
+    ],
+)
+def test_a_word_names_a_column_with_direction_and_unit(
+    word: str, column: str, direction: int, percent: bool
+) -> None:
+    found = quantity(word, METRIC)
+    assert (found.column, found.direction, found.percent) == (column, direction, percent)
+
+
+def test_the_goal_of_the_study_decides_about_its_own_metric() -> None:
+    assert quantity("last", Metric("weight_norm", "maximize")).direction == 1
+    assert quantity("last", Metric("test_accuracy", "minimize")).direction == -1
+
+
+def test_numbers_are_shown_in_percent_with_two_decimals() -> None:
+    accuracy, norm = quantity("best", METRIC), quantity("weight_norm", METRIC)
+    assert accuracy.text(0.97555) == "97.56"
+    assert accuracy.text(-0.0123, sign=True) == "\u22121.23"
+    assert accuracy.text(math.nan) == "\u2013"
+    assert norm.pair(14.1666, 0.50712) == "14.17 ± 0.51"
+    assert norm.pair(1234567.0, 10.0) == "1.23e+06 ± 10"
+
+
+def test_an_unknown_quantity_is_named_with_the_nearest() -> None:
+    assert check_quantity("best", []) == []
+    assert check_quantity("weight_norm", ["weight_norm"]) == []
+    with pytest.raises(
+        UnknownName, match=r"no measured quantity named 'weigth_norm'.*'weight_norm'"
+    ):
+        known_quantity("weigth_norm", METRIC, ["weight_norm"])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.9999, "0.9999"),
+        (1.0, "1"),
+        (-0.5, "-0.5"),
+        (5e-5, "5e-5"),
+        (0.0005000000000000001, "5e-4"),
+        (0.000125, "1.25e-4"),
+        (0.99999999, "0.99999999"),
+        (1200, "1200"),
+        (2.5e7, "2.5e7"),
+        (0, "0"),
+        ("fan_in", "fan_in"),
+        (True, "True"),
+    ],
+)
+def test_settings_are_written_as_one_would(value: object, text: str) -> None:
+    assert number(value) == text
+
+
+def test_labels_may_round() -> None:
+    assert number(0.123456789, 4) == "0.1235"
