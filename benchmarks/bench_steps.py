@@ -49,7 +49,7 @@ class Net(NamedTuple):
 
 NETS = {
     "64-128-10": Net(64, [128], 24, 1408, 360),
-    "784-128-64-10": Net(784, [128, 64], 4, 5120, 853),
+    "784-128-64-10": Net(784, [128, 64], 5, 5120, 853),
     "784-1024-10": Net(784, [1024], 1, 5120, 853),
 }
 """Test sets in the proportion of digits and MNIST; runs as the pilot recommends for this CPU."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import entry_points
 from typing import Generic, Protocol, TypeVar
 
-from regsearch.errors import UnknownName
+from regsearch.errors import RegsearchError, UnknownName
 
 
 class Described(Protocol):
@@ -79,6 +79,13 @@ class Registry(Generic[T]):
     def _load_plugins(self) -> None:
         if self._plugins_loaded:
             return
-        self._plugins_loaded = True
+        self._plugins_loaded = True  # first: a plugin may look up what is there
         for point in entry_points(group=f"regsearch.{self.noun.replace(' ', '_')}s"):
-            point.load()
+            try:
+                point.load()
+            except Exception as error:
+                raise RegsearchError(
+                    f"the package {point.dist.name if point.dist else '?'!r} adds a {self.noun} in "
+                    f"{point.value}, which cannot be imported: {type(error).__name__}: {error}. "
+                    "Repair or uninstall it"
+                ) from error

@@ -3,7 +3,7 @@
 from regsearch.api.doctor import examine
 from regsearch.api.mlflow_ui import serve_mlflow
 from regsearch.api.names import list_names
-from regsearch.api.pipeline import Pipeline, load, schema
+from regsearch.api.pipeline import Pipeline, load, schema, validate
 from regsearch.api.running import run
 from regsearch.api.study import Study, open_study
 
@@ -17,4 +17,5 @@ __all__ = [
     "run",
     "schema",
     "serve_mlflow",
+    "validate",
 ]

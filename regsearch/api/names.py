@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from regsearch.api.study import open_study, studies_here
-from regsearch.errors import UnknownName
+from regsearch.errors import RegsearchError, UnknownName
 from regsearch.registry import Registry, nearest
 from regsearch.study.spec import builtin_names
 
@@ -51,9 +52,14 @@ def _described(noun: str) -> dict[str, str]:
 
 
 def _studies() -> dict[str, str]:
-    told = {}
-    for name, folder in studies_here().items():
+    return {name: _how_far(folder) for name, folder in studies_here().items()}
+
+
+def _how_far(folder: Path) -> str:
+    try:
         status = open_study(folder).status()
-        done = status["planned"] - status["missing"]
-        told[name] = f"{done:,} of {status['planned']:,} runs; running: {status['running']}"
-    return told
+    except RegsearchError as error:
+        return str(error).partition("\n")[0]  # the others are listed all the same
+    done = status["planned"] - status["missing"]
+    running = f", run by {status['running']}" if status["running"] else ""
+    return f"{done:,} of {status['planned']:,} runs recorded{running}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from regsearch.space import Kind, place_fields
 from regsearch.study import spec as files
 from regsearch.study.expand import PlannedRun, expand
 from regsearch.study.settings import quantities
+from regsearch.study.sources import SWITCHES, built_ins, locate
+from regsearch.study.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from regsearch.api.planning import Survey
@@ -32,6 +35,30 @@ def load(source: str | Path, overrides: Sequence[str] = ()) -> Pipeline:
     pipeline = Pipeline(files.load_pipeline(source, overrides, reports=REPORTS))
     pipeline.check_reports()
     return pipeline
+
+
+def validate(source: str | Path, overrides: Sequence[str] = ()) -> str:
+    """Check a pipeline or a search space, and say what it amounts to; a pipeline may be overridden.
+
+    Raises:
+        SpecError: with one ``file:line: path: problem`` line for every problem.
+    """
+    if not _is_search_space(source):
+        runs = load(source, overrides).expand()
+        return f"{len({run.cell for run in runs}):,} cells, {len(runs):,} runs"
+    entries = files.load_search_space(source).regularizers
+    points = sum(
+        prod(len(values) for method in entry for values in method.axes().values())
+        for entry in entries
+    )
+    return f"a search space of {points:,} settings"
+
+
+def _is_search_space(source: str | Path) -> bool:
+    if source in built_ins("search_spaces") and source not in built_ins("pipelines"):
+        return True
+    value = read_yaml(locate(source, "pipelines"), switches=SWITCHES).value
+    return "regularizers" in value and "search_space" not in value
 
 
 def schema(of: str) -> dict[str, Any]:

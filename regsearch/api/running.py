@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import yaml
 from rich.console import Console
 
 from regsearch import disk
 from regsearch.api import reporting
+from regsearch.api.claiming import claim, put_aside
+from regsearch.api.delivering import delivering
 from regsearch.api.pipeline import Pipeline
 from regsearch.api.planning import Plan, make_plan
 from regsearch.api.study import Study, study_folder
-from regsearch.errors import ConflictError, ExitCode
+from regsearch.errors import ExitCode
 from regsearch.records import Status, Store
 from regsearch.study.checkpoints import begun
 from regsearch.study.driver import Driver
@@ -26,12 +23,9 @@ from regsearch.study.executors import CheckpointPolicy, Executor, InProcessExecu
 from regsearch.study.expand import PlannedRun
 from regsearch.study.lock import hold
 from regsearch.study.packing import Chooser
+from regsearch.study.preflight import check_data
 from regsearch.study.progress import ProgressDisplay, Tally, duration
-from regsearch.study.provenance import git_commit, versions
 from regsearch.study.stop import StopSwitch, listening
-from regsearch.track import Delivery, Tracking
-
-DELIVERY_PATIENCE_S = 600.0
 
 
 def run(
@@ -60,84 +54,49 @@ def run(
 
     Raises:
         ConflictError: the folder holds a study of another task, or another driver runs it.
+        DataError: a data set is missing or damaged; nothing was started.
         StorageError: the folder cannot be written, or the disk is full.
         ServiceError: Ray cannot be reached.
     """
     console = Console(quiet=not verbose, highlight=False, soft_wrap=True)
     folder = study_folder(pipeline.spec.name, output)
-    if fresh:
-        _put_aside(folder, console)
     runs = pipeline.expand()
+    if fresh and (aside := put_aside(folder)):
+        console.print(f"The old study is now in {aside}")
     switch = StopSwitch(pipeline.spec.budget.time_budget_s)
     with listening(switch), hold(folder), Store.open(folder) as store:
         disk.sweep_temporary(folder)
+        claim(folder, store, pipeline)
         if retry_failed:
             store.remove_failed()
-        _claim(folder, store, pipeline)
-        with _delivering(folder, pipeline, console) as delivery:
-            _train(folder, store, pipeline, runs, switch, console, address, in_process)
+        with delivering(folder, pipeline, switch, console) as delivered:
+            _train(folder, store, pipeline, switch, console, address, in_process)
             report = _report(folder, store, console)
-            undelivered = delivery is not None and not delivery()
-        code = switch.code or _judge(store, runs, undelivered)
-        _say_end(console, code, store, runs, folder)
+            arrived = delivered()
+        statuses = store.statuses()
+        ended = Counter(statuses[run.run] for run in runs if run.run in statuses)
+        code = _judge(switch.code, ended, len(runs), arrived)
+        _say_end(console, code, ended, len(runs), folder)
     if report:
         console.print(str(report), style="bold")
     return code
-
-
-def _put_aside(folder: Path, console: Console) -> None:
-    if (folder / "study.db").exists():
-        with hold(folder):
-            aside = folder.with_name(f"{folder.name}.{datetime.now():%Y%m%d-%H%M%S}")
-            folder.rename(aside)
-        console.print(f"The old study is now in {aside}")
-
-
-def _claim(folder: Path, store: Store, pipeline: Pipeline) -> None:
-    """Make the folder this pipeline's, unless it holds records of another task."""
-    task = pipeline.task_in_common()
-    before = store.facts().get("task")
-    if before is not None and store.statuses():
-        changed = [key for key in {**before, **task} if before.get(key) != task.get(key)]
-        if changed:
-            shown = "; ".join(
-                f"{key} was {json.dumps(before.get(key))}, is {json.dumps(task.get(key))}"
-                for key in changed
-            )
-            raise ConflictError(
-                f"{folder} holds records of another task: {shown}. Give the file another name:, "
-                "or --fresh to put the old study aside"
-            )
-    store.set_facts(
-        name=pipeline.spec.name,
-        task=task,
-        question=pipeline.spec.question,
-        versions=versions(),
-        git_commit=git_commit(),
-    )
-    disk.write_atomically(folder / "spec.yaml", pipeline.spec.text.encode())
-    disk.write_atomically(folder / "resolved.yaml", _to_yaml(pipeline))
-
-
-def _to_yaml(pipeline: Pipeline) -> bytes:
-    return yaml.safe_dump(pipeline.spec.resolved(), sort_keys=False).encode()
 
 
 def _train(
     folder: Path,
     store: Store,
     pipeline: Pipeline,
-    runs: list[PlannedRun],
     switch: StopSwitch,
     console: Console,
     address: str | None,
     in_process: bool,
 ) -> None:
-    recorded = store.statuses()
+    runs, recorded = pipeline.expand(), store.statuses()
     missing = [run for run in runs if run.run not in recorded]
     if not missing:
         console.print(f"All {len(runs):,} runs are recorded already.")
         return
+    check_data(missing)
     executor = _executor(folder, pipeline, address, in_process)
     executor.start()
     try:
@@ -145,7 +104,7 @@ def _train(
         chooser = Chooser(pipeline.spec, workers, store.facts().get("choices", {}))
         plan = make_plan(chooser, missing, begun(folder / "checkpoints"), workers)
         store.set_facts(choices=chooser.remembered)
-        _announce(console, plan, len(runs), len(recorded))
+        _announce(console, plan, len(runs), len(runs) - len(missing))
         tally = _tally(pipeline, runs, missing)
         with ProgressDisplay(tally, console) as display:
             driver = Driver(store, folder / "checkpoints", tally, display.update)
@@ -182,34 +141,14 @@ def _tally(pipeline: Pipeline, runs: list[PlannedRun], missing: list[PlannedRun]
 def _announce(console: Console, plan: Plan, runs: int, recorded: int) -> None:
     before = f", {recorded:,} recorded before" if recorded else ""
     console.print(
-        f"{runs:,} runs{before}; training {plan.count:,} in {len(plan.packs):,} packs "
-        f"on {plan.workers} workers, about {duration(plan.seconds)}"
+        f"{_counted(runs, 'run')}{before}; training {plan.count:,} in "
+        f"{_counted(len(plan.packs), 'pack')} on {_counted(plan.workers, 'worker')}, "
+        f"about {duration(plan.seconds)}"
     )
 
 
-@contextmanager
-def _delivering(folder: Path, pipeline: Pipeline, console: Console) -> Iterator[Any]:
-    """Deliver to MLflow beside the training; gives a function that waits for the end of it."""
-    mlflow = pipeline.spec.tracking and pipeline.spec.tracking.mlflow
-    if not mlflow:
-        yield None
-        return
-    tracking = Tracking(mlflow.tracking_uri, mlflow.experiment or pipeline.spec.name)
-    delivery = Delivery.start(folder, tracking)
-    with ExitStack() as stack:
-        stack.callback(delivery.abort)
-
-        def finish() -> bool:
-            with console.status("Delivering to MLflow"):
-                outcome = delivery.finish(DELIVERY_PATIENCE_S)
-            if outcome.outstanding or outcome.error:
-                console.print(
-                    f"MLflow has not received {outcome.outstanding:,} runs: {outcome.error}. "
-                    "Nothing is lost: give the same command again when it is reachable."
-                )
-            return not (outcome.outstanding or outcome.error)
-
-        yield finish
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _report(folder: Path, store: Store, console: Console) -> Path | None:
@@ -219,26 +158,26 @@ def _report(folder: Path, store: Store, console: Console) -> Path | None:
         return reporting.write(Study(folder))
 
 
-def _judge(store: Store, runs: list[PlannedRun], undelivered: bool) -> ExitCode:
-    statuses = store.statuses()
-    if any(statuses.get(run.run) in (None, Status.FAILED) for run in runs):
+def _judge(stopped: ExitCode | None, ended: Counter[Status], asked: int, arrived: bool) -> ExitCode:
+    missing = asked - ended.total()
+    if stopped and (missing or stopped is not ExitCode.BUDGET):
+        return stopped
+    if missing:
+        raise RuntimeError(f"the executor ended, but {missing} runs have no record")
+    if ended[Status.FAILED]:
         return ExitCode.FAILED
-    return ExitCode.UNDELIVERED if undelivered else ExitCode.DONE
+    return ExitCode.DONE if arrived else ExitCode.UNDELIVERED
 
 
 def _say_end(
-    console: Console, code: ExitCode, store: Store, runs: list[PlannedRun], folder: Path
+    console: Console, code: ExitCode, ended: Counter[Status], asked: int, folder: Path
 ) -> None:
-    statuses = store.statuses()
-    counts = dict.fromkeys(Status, 0)
-    for run in runs:
-        if run.run in statuses:
-            counts[statuses[run.run]] += 1
-    told = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)
-    place = os.path.relpath(folder)
-    console.print(f"{sum(counts.values()):,} of {len(runs):,} runs recorded: {told or 'none'}")
+    told = ", ".join(f"{ended[status]:,} {status}" for status in Status if ended[status])
+    console.print(f"{ended.total():,} of {asked:,} runs recorded: {told or 'none'}")
     if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.BUDGET):
-        why = "budget used up" if code is ExitCode.BUDGET else "stopped"
-        console.print(f"{why.capitalize()}; give the same command again to go on.")
-    if counts[Status.FAILED]:
-        console.print(f"Train the failed runs again with: regsearch retry {place}")
+        why = "Budget used up" if code is ExitCode.BUDGET else "Stopped"
+        console.print(f"{why}; give the same command again to go on.")
+    if ended[Status.FAILED]:
+        console.print(
+            f"Train the failed runs again with: regsearch retry {os.path.relpath(folder)}"
+        )

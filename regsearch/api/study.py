@@ -55,8 +55,18 @@ class Study:
 
     @cached_property
     def pipeline(self) -> Pipeline:
-        """What the study was last asked to do, every default filled in."""
-        return load(self.folder / "resolved.yaml")
+        """What the study was last asked to do, every default filled in.
+
+        Raises:
+            UnknownName: it was killed before that was written down.
+        """
+        resolved = self.folder / "resolved.yaml"
+        if not resolved.exists():
+            raise UnknownName(
+                f"{self.folder} holds a study that was ended before it began; "
+                "give its `regsearch run` again"
+            )
+        return load(resolved)
 
     def _all_records(self) -> list[Record]:
         with Store.open(self.folder, read_only=True) as store:
@@ -119,22 +129,20 @@ class Study:
         return write(self)
 
     def status(self) -> dict[str, Any]:
-        """How far the study is, as plain values."""
-        records = self._all_records()
-        counts = Counter(record.status for record in records)
+        """How far the study is, as plain values; ``running`` and ``report`` may be ``None``."""
         planned = {run.run for run in self.pipeline.expand()}
-        missing = planned - {record.run for record in records}
-        running = holder(self.folder)
+        with Store.open(self.folder, read_only=True) as store:
+            statuses = {run: status for run, status in store.statuses().items() if run in planned}
+        counts = Counter(statuses.values())
+        running, report = holder(self.folder), self.folder / "report.html"
         return {
             "study": self.pipeline.spec.name,
             "folder": str(self.folder),
             "planned": len(planned),
             **{status.value: counts[status] for status in Status},
-            "missing": len(missing),
-            "running": str(running) if running else "no",
-            "report": str(self.folder / "report.html")
-            if (self.folder / "report.html").exists()
-            else "none yet",
+            "missing": len(planned) - len(statuses),
+            "running": str(running) if running else None,
+            "report": str(report) if report.exists() else None,
         }
 
     def export(self, form: str, curves: bool = False, output: str | None = None) -> str | None:

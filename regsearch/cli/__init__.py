@@ -27,7 +27,10 @@ class _Verbs(click.Group):
         except RegsearchError as mistake:
             click.echo(f"Error: {mistake}" if "\n" not in str(mistake) else str(mistake), err=True)
             ctx.exit(mistake.exit_code)
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
+        except KeyboardInterrupt:  # before or after a study's own handling of it
+            click.echo("Interrupted.", err=True)
+            ctx.exit(ExitCode.INTERRUPTED)
+        except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):
             raise
         except Exception:
             with tempfile.NamedTemporaryFile(

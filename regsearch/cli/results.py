@@ -22,7 +22,7 @@ def status(study: str, as_json: bool) -> None:
         print_json(told)
         return
     for name, value in told.items():
-        click.echo(f"{name:<12} {value}")
+        click.echo(f"{name:<12} {'no' if value is None else value}")
 
 
 @click.command()

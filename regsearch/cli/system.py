@@ -22,8 +22,7 @@ def ui(study: str | None, port: int) -> None:
 
 @click.command()
 @JSON
-@click.pass_context
-def doctor(ctx: click.Context, as_json: bool) -> None:
+def doctor(as_json: bool) -> None:
     """Check versions, GPUs, compiler, Ray, MLflow and data; say what to do about what is amiss.
 
     Example: regsearch doctor

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -43,15 +45,22 @@ def load(config: Digits) -> Data:
 
 @lru_cache(maxsize=2)
 def _split(train_size: int, fingerprint: str) -> Data:
-    from sklearn.datasets import load_digits  # takes a second
-
-    pixels, labels = load_digits(return_X_y=True)
-    if hashlib.sha256(pixels.astype(np.uint8).tobytes()).hexdigest() != CHECKSUM:
+    table = np.loadtxt(_file(), delimiter=",", dtype=np.uint8)
+    pixels, labels = np.ascontiguousarray(table[:, :-1]), table[:, -1]
+    if hashlib.sha256(pixels.tobytes()).hexdigest() != CHECKSUM:
         raise DataError("digits: scikit-learn ships other images than before; install 1.7 to 1.9")
     order = torch.from_numpy(np.random.RandomState(0).permutation(len(labels)))
     x = torch.from_numpy(pixels).float().div(16).view(-1, 1, 8, 8)[order]
     y = torch.from_numpy(labels).long()[order]
     return Data(x[:train_size], y[:train_size], x[train_size:], y[train_size:], 10, fingerprint)
+
+
+def _file() -> Path:
+    """The table inside scikit-learn: importing its loader takes every worker 1.7 s, this 0.1 s."""
+    package = find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise DataError("dataset digits: scikit-learn, which holds it, is not installed")
+    return Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
 
 
 DATASETS.add("digits", Dataset(Digits, "8x8 digits that ship with scikit-learn", load, fingerprint))

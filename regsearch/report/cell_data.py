@@ -10,6 +10,7 @@ import pandas as pd
 
 from regsearch.report._base import Results
 from regsearch.report.cell_values import Cells, seed_values
+from regsearch.report.commands import run_command
 from regsearch.report.opening import STATUS_WORDS
 from regsearch.report.quantities import Quantity, quantity
 
@@ -35,7 +36,7 @@ def cell_data(results: Results, cells: Cells) -> dict[str, Any]:
         curve = curves.get(run["run"], [])
         entry["runs"].append([run["run"], int(run["seed"]), status, shown, curve])
     return {
-        "study": results.name,
+        "command": run_command(results),
         "judged": judged.label,
         "quantity": judged.name.replace("_", " ") + (" (%)" if judged.percent else ""),
         "unit": 0.01 if judged.percent else 1,

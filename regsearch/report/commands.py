@@ -17,6 +17,6 @@ def repro_command(results: Results, cell: str) -> str:
     return run_command(results, str((done if len(done) else mine)["run"].iloc[0]))
 
 
-def run_command(results: Results, run: str) -> str:
-    """The command that trains one run again."""
-    return f"regsearch repro {shlex.quote(results.name)} {shlex.quote(run)}"
+def run_command(results: Results, run: str = "") -> str:
+    """The command that trains one run again; without a run, all of it but the run."""
+    return f"regsearch repro {shlex.quote(results.name)} {run}".rstrip()

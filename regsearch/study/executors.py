@@ -62,9 +62,7 @@ class Executor(Protocol):
     def start(self) -> None:
         """Begin to start what is needed; returns at once."""
 
-    def run(
-        self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch
-    ) -> None:
+    def run(self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch) -> None:
         """Train ``packs`` in order; an exception of ``tell`` stops everything and is raised.
 
         Raises:
@@ -89,9 +87,7 @@ class InProcessExecutor:
     def close(self) -> None:
         """Nothing to give back."""
 
-    def run(
-        self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch
-    ) -> None:
+    def run(self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch) -> None:
         """Train ``packs`` in order."""
         for pack in packs:
             end = self._train(pack, tell, switch)

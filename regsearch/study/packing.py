@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import asdict, replace
 from typing import Any
@@ -59,7 +60,8 @@ class Chooser:
         except RegsearchError:
             raise
         except Exception:  # the packs will meet it too, and each run's record will say what it is
-            advice = Advice(most or len(runs), compile=False, seconds=0.0, bytes_per_run=0)
+            share = math.ceil(len(runs) / self._workers)
+            advice = Advice(most or share, compile=False, seconds=0.0, bytes_per_run=0)
         if isinstance(spec.pack, int):
             advice = replace(advice, runs_together=min(spec.pack, len(runs)))
         if spec.compile != "auto":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import ray
 from ray import tune
 
+from regsearch import disk
+from regsearch.errors import StorageError
 from regsearch.study.executors import (
     REPORT_EVERY_S,
     Advanced,
@@ -77,8 +78,12 @@ class _Relay(_Local, tune.Callback):
             self._pass_on(Finished(pack, result["outcomes"]))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A pack failed, after its retries."""
-        self._pass_on(Failed(trial.config["pack"], _reason(trial)))
+        """A pack failed, after its retries; a full disk is no run's fault and stops the study."""
+        error = _cause(trial)
+        if isinstance(error, StorageError):
+            self.error = self.error or error
+        else:
+            self._pass_on(Failed(trial.config["pack"], _reason(error)))
 
     def _pass_on(self, event: Event) -> None:
         if self.error is None:
@@ -131,38 +136,43 @@ class RayExecutor:
         """End a Ray of our own."""
         self._session.close()
 
-    def run(
-        self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch
-    ) -> None:
+    def run(self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch) -> None:
         """Train ``packs`` in order."""
         self._session.wait()
         relay = _Relay(tell)
-        with tempfile.TemporaryDirectory(prefix="regsearch-tune-") as scratch:
-            tune.Tuner(
-                tune.with_resources(
-                    PackTrainable, {"cpu": self._resources.cpu, "gpu": self._resources.gpu}
-                ),
-                param_space={
-                    "pack": tune.grid_search(list(packs)),
-                    "checkpoints": self._checkpoints,
-                },
-                tune_config=tune.TuneConfig(reuse_actors=True),
-                run_config=tune.RunConfig(
-                    name="study",
-                    storage_path=scratch,
-                    verbose=0,
-                    callbacks=[relay],
-                    stop=_Stopper(switch, relay),
-                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                    failure_config=tune.FailureConfig(max_failures=self._max_failures),
-                ),
-            ).fit()
+        with disk.storage_faults(self._session.folder, "write in"):
+            self._tune(packs, relay, switch).fit()
         if relay.error is not None:
             raise relay.error
 
+    def _tune(self, packs: Sequence[Pack], relay: _Relay, switch: StopSwitch) -> tune.Tuner:
+        wanted = {"cpu": self._resources.cpu, "gpu": self._resources.gpu}
+        return tune.Tuner(
+            tune.with_resources(PackTrainable, wanted),
+            param_space={"pack": tune.grid_search(list(packs)), "checkpoints": self._checkpoints},
+            tune_config=tune.TuneConfig(reuse_actors=True),
+            run_config=tune.RunConfig(
+                name="study",
+                storage_path=str(self._session.folder),
+                verbose=0,
+                callbacks=[relay],
+                stop=_Stopper(switch, relay),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                failure_config=tune.FailureConfig(max_failures=self._max_failures),
+            ),
+        )
 
-def _reason(trial: Any) -> str:
+
+def _cause(trial: Any) -> BaseException | None:
     error = trial.get_pickled_error() or trial.get_error()
-    if isinstance(error, ray.exceptions.RayTaskError):
-        error = error.cause
+    return error.cause if isinstance(error, ray.exceptions.RayTaskError) else error
+
+
+def _reason(error: BaseException | None) -> str:
+    if isinstance(error, ray.exceptions.RayActorError):
+        told = str(error).rpartition("Worker exit detail: ")[2].partition(" Some common causes")[0]
+        return (
+            "WorkerDied: the worker process was killed, ran out of memory or crashed. Ray says: "
+            + told.splitlines()[0]
+        )
     return describe(error) if error else "the trial ended without saying why"

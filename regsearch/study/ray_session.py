@@ -10,11 +10,18 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
-from regsearch.errors import RegsearchError, ServiceError
+from regsearch.errors import RegsearchError, ServiceError, StorageError
+from regsearch.study import lock
+
+FOLDERS = "regsearch-ray-"
+ADDRESS_TIMEOUT_S = 5.0
 
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0: Tune prints nothing
@@ -42,7 +49,8 @@ class Resources:
         Raises:
             RegsearchError: not even one does.
         """
-        fits = [int(cpus // self.cpu)] + ([int(gpus // self.gpu)] if self.gpu else [])
+        asked = [(cpus, self.cpu)] + ([(gpus, self.gpu)] if self.gpu else [])
+        fits = [int(there / each + 1e-9) for there, each in asked]  # 1 // 0.1 would be 9
         if min(fits) < 1:
             raise RegsearchError(
                 f"resources_per_trial: a trial asks for {self.cpu:g} CPUs and {self.gpu:g} GPUs, "
@@ -52,21 +60,29 @@ class Resources:
 
 
 class RaySession:
-    """Ray, started in the background while the driver plans."""
+    """Ray, started in the background while the driver plans.
+
+    ``folder`` holds what Ray writes, on this machine, while the session lives.
+    """
 
     def __init__(self, address: str | None, gpus_wanted: bool) -> None:
         self._address, self._gpus_wanted = address, gpus_wanted
         self._ours = False
-        self._folder: str | None = None
         self._error: Exception | None = None
         self._up, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._live, name="ray-session", daemon=True)
+        self._stack = ExitStack()
+        self.folder = Path()
 
     def start(self) -> None:
         """Begin to start or to connect; returns at once."""
         os.environ.update(_ENVIRONMENT)
         if self._address is None and "RAY_AUTH_TOKEN" not in os.environ:
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        sweep_folders()
+        self.folder = Path(tempfile.mkdtemp(prefix=FOLDERS))  # short: sockets lie in it
+        self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self._stack.enter_context(lock.hold(self.folder))
         self._thread.start()
 
     def wait(self) -> None:
@@ -87,8 +103,7 @@ class RaySession:
         """End the Ray that was started here, and remove its folder; a cluster is only left."""
         self._closing.set()
         self._thread.join()
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._stack.close()
 
     def _live(self) -> None:
         """Start Ray, and stay: the kernel ends Ray's processes with the thread that made them."""
@@ -104,6 +119,8 @@ class RaySession:
             ray.shutdown()
 
     def _connect(self) -> None:
+        if self._address:
+            knock(self._address)
         import ray
         import ray.tune  # imported here, beside Ray's start, rather than after it
 
@@ -116,12 +133,33 @@ class RaySession:
         if self._address:
             ray.init(address=self._address, **quiet)
             return
-        self._folder = tempfile.mkdtemp(prefix="regsearch-ray-")  # short: sockets lie in it
         ray.init(
             address="local",  # never somebody else's Ray on this host
             num_cpus=len(os.sched_getaffinity(0)),
             num_gpus=None if self._gpus_wanted else 0,
             include_dashboard=False,
-            _temp_dir=self._folder,
+            _temp_dir=str(self.folder),
             **quiet,
         )
+
+
+def sweep_folders() -> None:
+    """Remove the folders of sessions whose driver was killed: nobody holds their locks."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDERS}*"):
+        try:
+            left = (folder / lock.NAME).exists() and lock.holder(folder) is None
+        except (OSError, StorageError):  # another user's
+            continue
+        if left:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def knock(address: str) -> None:
+    """Find out in seconds that nobody listens at ``HOST:PORT``; Ray itself would try for minutes.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), ADDRESS_TIMEOUT_S).close()

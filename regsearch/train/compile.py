@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +38,11 @@ COMPILE: dict[str, Any] = {
 }
 
 _compiled: dict[str, Advance] = {}
+
+
+def compiler_found() -> bool:
+    """Whether this machine has the C++ compiler that torch's own compiler calls."""
+    return shutil.which(os.environ.get("CXX", "g++")) is not None
 
 
 def in_place(step: Step) -> Advance:

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from regsearch.datasets import DATASETS
 from regsearch.optim import OPTIMIZERS
+from regsearch.train.compile import compiler_found
 from regsearch.train.engine import Engine
 from regsearch.train.initial import build_model
 from regsearch.train.loop import PackTraining
 from regsearch.train.task import Task
 
-COMPILE_S = 20.0
-"""Seconds until the first compiled step of a new structure, cold cache; measured for a two-layer
-perceptron on 2 cores of an EPYC: 17 to 25 when quiet, 6 with a warm cache."""
+COMPILE_S = 15.0
+"""Seconds until the first compiled step of a new structure, nothing cached: 13 to 18 for
+perceptrons of two and three layers on a busy 2-core EPYC; 4 to 7 once it has been compiled."""
 
 GAIN = 4.0
-"""Eager over compiled step time; same machine: 5 (64-128-10), 3 to 4 for wider perceptrons."""
+"""Eager over compiled step time: 3.8 (64-128-10, best pack sizes: 538 and 140 us a step)."""
 
-CACHE_BYTES = 24 * 2**20
-"""State and activations of a compiled pack that still run from a CPU's caches: 49 runs of
-64-128-10, 10 of 784-128-64-10 and 1 of 784-1024-10 were the fastest packs."""
+CACHE_BYTES = 16 * 2**20
+"""State and activations of a compiled pack that still run from a CPU's caches. Fastest on that
+machine: 16 to 32 runs of 64-128-10 (0.5 MB each), 4 to 10 of 784-128-64-10 (3 MB)."""
 
 MEMORY_SHARE = 0.5
 """Of the free memory, what one device's packs may fill."""
@@ -40,6 +41,18 @@ class Rung:
 
     runs: int
     seconds: float  # for the steps of one epoch, all runs
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be trained, and with what."""
+
+    runs: int  # that fall to one worker
+    most: int  # that may be trained together
+    epochs: int  # of each run
+    bytes_per_run: int
+    cache: int | None  # bytes in which a compiled pack is fastest; None: wider is faster
+    compiler: bool  # whether there is one
 
 
 @dataclass(frozen=True)
@@ -61,35 +74,30 @@ def pilot(tasks: Sequence[Task], workers: int, engine: Engine, most: int | None 
         engine: device and threads; its ``compile`` is ignored.
         most: upper bound of the user's for runs together.
     """
-    share = math.ceil(len(tasks) / workers)
-    limit = min(share, most or share)
-    need = bytes_per_run(tasks[0])
-    eager = Engine(False, engine.device, engine.threads)
-    limit = max(1, min(limit, int(MEMORY_SHARE * free_memory(engine.device) / workers / need)))
-    rungs = [_climb(tasks[:runs], eager) for runs in LADDER if runs <= limit]
-    cached = CACHE_BYTES if engine.device == "cpu" else None
-    return advise(rungs, share, limit, tasks[0].train.epochs, need, cached)
+    share, need = math.ceil(len(tasks) / workers), bytes_per_run(tasks[0])
+    fitting = int(MEMORY_SHARE * free_memory(engine.device) / workers / need)
+    work = Work(
+        runs=share,
+        most=max(1, min(share, most or share, fitting)),
+        epochs=tasks[0].train.epochs,
+        bytes_per_run=need,
+        cache=CACHE_BYTES if engine.device == "cpu" else None,
+        compiler=compiler_found(),
+    )
+    eager = replace(engine, compile=False)
+    return advise([_climb(tasks[:runs], eager) for runs in LADDER if runs <= work.most], work)
 
 
-def advise(
-    rungs: Sequence[Rung], share: int, limit: int, epochs: int, need: int, cache: int | None
-) -> Advice:
-    """Recommendation from measured ``rungs``.
-
-    Args:
-        rungs: at least one.
-        share: runs that fall to one worker.
-        limit: most runs together.
-        epochs: of each run.
-        need: bytes of one run.
-        cache: bytes within which a compiled pack is fastest; ``None``: wider is faster.
-    """
+def advise(rungs: Sequence[Rung], work: Work) -> Advice:
+    """Recommendation for ``work`` from at least one measured rung."""
     best = min(rungs, key=lambda rung: rung.seconds / rung.runs)
-    eager = best.seconds / best.runs * share * epochs
-    if not worth_compiling(eager):
-        return Advice(best.runs, False, eager, need)
-    together = limit if cache is None else max(1, min(limit, cache // need))
-    return Advice(together, True, COMPILE_S + eager / GAIN, need)
+    eager = best.seconds / best.runs * work.runs * work.epochs
+    if not (work.compiler and worth_compiling(eager)):
+        return Advice(best.runs, False, eager, work.bytes_per_run)
+    together = work.most
+    if work.cache is not None:
+        together = max(1, min(together, work.cache // work.bytes_per_run))
+    return Advice(together, True, COMPILE_S + eager / GAIN, work.bytes_per_run)
 
 
 def worth_compiling(eager_seconds: float) -> bool:

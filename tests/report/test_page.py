@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -126,7 +127,7 @@ def test_texts_from_outside_stay_texts(results: Results, written: Path, tmp_path
     )
     assert [t for t, _ in shown.tags].count("img") == 0
     assert "{{ 7 * 7 }}" in page
-    assert json.loads(shown.content["script"][0])["study"] == EVIL
+    assert json.loads(shown.content["script"][0])["command"] == f"regsearch repro {shlex.quote(EVIL)}"
 
 
 def test_a_cell_can_be_clicked_and_leads_to_its_runs(written: Path) -> None:

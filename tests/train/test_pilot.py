@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 
+from regsearch.train.compile import compiler_found
 from regsearch.train.engine import Engine
 from regsearch.train.pilot import (
     COMPILE_S,
     GAIN,
     Rung,
+    Work,
     advise,
     bytes_per_run,
     is_out_of_memory,
@@ -16,23 +21,38 @@ from regsearch.train.pilot import (
 )
 
 
+def work(**parts: Any) -> Work:
+    usual = Work(runs=100, most=100, epochs=10, bytes_per_run=10, cache=10**6, compiler=True)
+    return replace(usual, **parts)
+
+
 def test_little_work_is_not_compiled_and_packs_as_measured() -> None:
     rungs = [Rung(1, 0.01), Rung(4, 0.01), Rung(16, 0.2)]
-    advice = advise(rungs, share=16, limit=16, epochs=2, need=1000, cache=10**6)
+    advice = advise(rungs, work(runs=16, epochs=2))
     assert (advice.runs_together, advice.compile) == (4, False)
     assert advice.seconds == pytest.approx(0.01 / 4 * 16 * 2)
 
 
 def test_much_work_is_compiled_and_fits_the_cache() -> None:
-    advice = advise([Rung(1, 1.0)], share=100, limit=100, epochs=10, need=10, cache=350)
+    advice = advise([Rung(1, 1.0)], work(cache=350))
     assert (advice.runs_together, advice.compile) == (35, True)
     assert advice.seconds == pytest.approx(COMPILE_S + 1000 / GAIN)
 
 
-@pytest.mark.parametrize(("limit", "cache", "together"), [(5, 10**6, 5), (5, 1, 1), (50, None, 50)])
-def test_pack_is_bounded_by_limit_and_cache(limit: int, cache: int | None, together: int) -> None:
-    advice = advise([Rung(1, 1.0)], 1000, limit, 100, need=10, cache=cache)
-    assert advice.runs_together == together
+@pytest.mark.parametrize(("most", "cache", "together"), [(5, 10**6, 5), (5, 1, 1), (50, None, 50)])
+def test_pack_is_bounded_by_memory_and_cache(most: int, cache: int | None, together: int) -> None:
+    assert advise([Rung(1, 1.0)], work(most=most, cache=cache)).runs_together == together
+
+
+def test_without_a_compiler_nothing_is_compiled() -> None:
+    assert not advise([Rung(1, 1.0)], work(compiler=False)).compile
+
+
+def test_compiler_is_the_one_that_torch_would_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert not compiler_found()
+    monkeypatch.setenv("CXX", "sh")
+    assert compiler_found()
 
 
 def test_compiling_pays_exactly_when_it_saves_time() -> None:

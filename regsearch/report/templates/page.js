@@ -54,7 +54,7 @@
 
   const row = (run, i) => {
     const line = document.createElement("tr");
-    const command = `regsearch repro ${data.study} ${run[0]}`;
+    const command = `${data.command} ${run[0]}`;
     ["● " + run[1], run[2], run[3], ""].forEach((text, column) => {
       const field = document.createElement("td");
       field.textContent = text;
