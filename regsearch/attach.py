@@ -87,38 +87,38 @@ def constrain(model: nn.Module, kind: str, **hp: Any) -> nn.Module:
 def _before_step(method: Regularizer, config: Kind, part: _Part) -> None:
     params, hp = _stack(part.params), _hparams(config, part)
     grads = {
-        name: (torch.zeros_like(p) if p.grad is None else p.grad)[None]
-        for name, p in part.params.items()
+        name: (torch.zeros_like(param) if param.grad is None else param.grad)[None]
+        for name, param in part.params.items()
     }
-    grads = method.on_grads(grads, params, hp, part.plan)
-    params = method.before_step(params, grads, hp, part.plan)
-    for name, param in part.params.items():
-        if param.grad is not None:
-            param.grad.copy_(grads[name][0])
-    _write(part, params)
+    new_grads = method.on_grads(grads, params, hp, part.plan)
+    new_params = method.before_step(params, new_grads, hp, part.plan)
+    _write(part, grads, new_grads)
+    _write(part, params, new_params)
 
 
 def _after_step(
     method: Regularizer, config: Kind, part: _Part, optimizer: torch.optim.Optimizer
 ) -> None:
-    momenta = {
-        name: optimizer.state[param][slot]
-        for name, param in part.params.items()
-        for slot in MOMENTA
-        if optimizer.state[param].get(slot) is not None
-    }
-    params, momentum = method.after_step(
-        _stack(part.params), _stack(momenta), _hparams(config, part), part.plan
+    params = _stack(part.params)
+    momentum = _stack(
+        {
+            name: optimizer.state[param][slot]
+            for name, param in part.params.items()
+            for slot in MOMENTA
+            if optimizer.state[param].get(slot) is not None
+        }
     )
-    _write(part, params)
-    for name, buffer in momenta.items():
-        buffer.copy_(momentum[name][0])
+    hp = _hparams(config, part)
+    new_params, new_momentum = method.after_step(params, momentum, hp, part.plan)
+    _write(part, params, new_params)
+    _write(part, momentum, new_momentum)
 
 
-def _write(part: _Part, values: Tree) -> None:
-    for name, param in part.params.items():
-        if param.grad is not None:
-            param.copy_(values[name][0])
+def _write(part: _Part, old: Tree, new: Tree) -> None:
+    """Copy what is new into ``old``, which are views of the user's tensors."""
+    for name, tensor in old.items():
+        if new[name] is not tensor and part.params[name].grad is not None:
+            tensor.copy_(new[name])
 
 
 def _stack(tensors: dict[str, Any]) -> Tree:

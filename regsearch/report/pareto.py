@@ -68,8 +68,7 @@ def check(config: Pareto, columns: Sequence[str]) -> list[str]:
 
 def pareto_info(results: Results, cells: Cells, config: Pareto) -> ParetoInfo:
     """Means over seeds and the front among the cells without a diverged run."""
-    columns = [*results.records.columns, *results.curves.columns]
-    objectives = [known_quantity(word, results.metric, columns) for word in config.objectives]
+    objectives = [known_quantity(word, results) for word in config.objectives]
     signs = np.array([1.0 if goal == "maximize" else -1.0 for goal in config.objectives.values()])
     tables = [seed_values(results, cells, what) for what in objectives]
     facets = []

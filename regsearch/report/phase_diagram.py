@@ -57,10 +57,9 @@ def sections(results: Results, config: PhaseDiagram) -> list[Section]:
     if axes is None:
         text = "No regularizer of this study has a hyper-parameter that varies."
         return [Section("Phase diagram", text, [], [])]
-    columns = [*results.records.columns, *results.curves.columns]
     pictures, contrasts = [], []
     for word in config.metrics:
-        what = known_quantity(word, results.metric, columns)
+        what = known_quantity(word, results)
         info = phase_diagram_info(results, cells, axes, what, config.baseline)
         stem = f"phase_{axes.regularizer.replace(' + ', '_')}_{what.column.replace('@', '_epoch')}"
         pictures.append(picture(stem, info, cells))

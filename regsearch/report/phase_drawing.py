@@ -111,12 +111,13 @@ def _lay_out(info: PhaseDiagramInfo) -> _Sheet:
     nx, ny = len(info.x_ticks), len(info.y_ticks)
     roomy = nx * ny <= MOST_WRITTEN  # else values are found by resting the mouse on a square
     across = 0.45 * nx if roomy else max(0.1 * nx, 3.0)
-    columns = min(len(info.panels), max(1, int(WIDTH / across)))
+    rows = math.ceil(len(info.panels) / max(1, int(WIDTH / across)))
+    columns = math.ceil(len(info.panels) / rows)
     side = min(0.68 if roomy else WRITTEN, max(WIDTH / (columns * nx), 0.1))
     beside = any(panel.beside.groups for panel in info.panels)
     return _Sheet(
         columns=columns,
-        rows=math.ceil(len(info.panels) / columns),
+        rows=rows,
         side=side,
         left=0.3 + 0.07 * max(map(len, [*info.y_ticks, _axis_name(info.axes.y)])),
         panel_width=side * nx,
@@ -195,8 +196,8 @@ def _draw_square(
             LineCollection(hatch, colors=ink, linewidths=0.7, alpha=0.35), autolim=False
         )
     if square.best:
-        at = (square.x + 0.34, square.y + 0.3) if side > WRITTEN else (square.x, square.y)
-        size = 8.5 if side > WRITTEN else 6
+        at = (square.x + 0.37, square.y + 0.34) if side > WRITTEN else (square.x, square.y)
+        size = 8.5 * min(1.0, side / 0.6) if side > WRITTEN else 6
         ax.plot(*at, marker="*", ms=size, color=ink, mec="none", ls="none", zorder=5)
     return _write_square(square, info, ink, min(1.0, side / 0.5)) if side > WRITTEN else []
 

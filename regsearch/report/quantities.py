@@ -10,7 +10,7 @@ from typing import NamedTuple
 from regsearch.errors import UnknownName
 from regsearch.metrics import METRICS
 from regsearch.registry import nearest
-from regsearch.report._base import Metric
+from regsearch.report._base import Metric, Results
 
 SUMMARIES = {
     "last": "last epoch",
@@ -113,15 +113,18 @@ def check_quantity(word: str, columns: Sequence[str]) -> list[str]:
     ]
 
 
-def known_quantity(word: str, metric: Metric, columns: Sequence[str]) -> Quantity:
-    """``quantity(word)`` of a study with these columns.
+def known_quantity(word: str, results: Results) -> Quantity:
+    """What ``word`` means in this study; before a run has completed, any name is believed.
 
     Raises:
-        UnknownName: the study has no such column.
+        UnknownName: completed runs have no such column.
     """
-    if problems := check_quantity(word, columns):
+    records = results.records
+    measured = len(records) and (records["status"] == "completed").any()
+    problems = check_quantity(word, [*records.columns, *results.curves.columns])
+    if measured and problems:
         raise UnknownName(problems[0])
-    return quantity(word, metric)
+    return quantity(word, results.metric)
 
 
 def title(name: str) -> str:

@@ -53,12 +53,11 @@ def table_info(results: Results, cells: Cells, config: TableReport) -> pd.DataFr
     ``tried`` counts the regularizer's cells with a value in that facet, among which the best was
     chosen by the study's metric. ``difference``, ``half_width``, ``p`` compare with the baseline.
     """
-    columns = [*results.records.columns, *results.curves.columns]
     judged = quantity(results.metric.at, results.metric)
     values = seed_values(results, cells, judged)
     frame = cells.frame.copy()
     for word in config.metrics:
-        what = known_quantity(word, results.metric, columns)
+        what = known_quantity(word, results)
         numbers = spread(seed_values(results, cells, what).to_numpy())
         for name, column in zip(("mean", "sd", "n"), numbers, strict=True):
             frame[f"{what.column}_{name}"] = column

@@ -54,7 +54,7 @@ class Chooser:
 
     def _measure(self, runs: list[PlannedRun]) -> Advice:
         spec = self._spec
-        most = {"auto": None, "off": 1}.get(spec.pack, spec.pack)  # type: ignore[call-overload]
+        most = spec.pack if isinstance(spec.pack, int) else 1 if spec.pack == "off" else None
         try:
             advice = pilot([run.task for run in runs], self._workers, self._engine(False), most)
         except RegsearchError:

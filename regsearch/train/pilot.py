@@ -24,9 +24,10 @@ perceptrons of two and three layers on a busy 2-core EPYC; 4 to 7 once it has be
 GAIN = 4.0
 """Eager over compiled step time: 3.8 (64-128-10, best pack sizes: 538 and 140 us a step)."""
 
-CACHE_BYTES = 16 * 2**20
+CACHE_BYTES = 12 * 2**20
 """State and activations of a compiled pack that still run from a CPU's caches. Fastest on that
-machine: 16 to 32 runs of 64-128-10 (0.5 MB each), 4 to 10 of 784-128-64-10 (3 MB)."""
+machine: 16 to 32 runs of 64-128-10 (0.5 MB each), 4 to 10 of 784-128-64-10 (3 MB); with busy
+neighbours, who share the last cache, the lower end."""
 
 MEMORY_SHARE = 0.5
 """Of the free memory, what one device's packs may fill."""

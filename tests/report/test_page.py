@@ -127,7 +127,9 @@ def test_texts_from_outside_stay_texts(results: Results, written: Path, tmp_path
     )
     assert [t for t, _ in shown.tags].count("img") == 0
     assert "{{ 7 * 7 }}" in page
-    assert json.loads(shown.content["script"][0])["command"] == f"regsearch repro {shlex.quote(EVIL)}"
+    assert (
+        json.loads(shown.content["script"][0])["command"] == f"regsearch repro {shlex.quote(EVIL)}"
+    )
 
 
 def test_a_cell_can_be_clicked_and_leads_to_its_runs(written: Path) -> None:

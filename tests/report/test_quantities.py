@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 
 from regsearch.errors import UnknownName
-from regsearch.report import Metric
+from regsearch.report import Metric, Results
 from regsearch.report.quantities import check_quantity, known_quantity, number, quantity
 
 METRIC = Metric("test_accuracy", "maximize", "last10")
@@ -45,13 +46,22 @@ def test_numbers_are_shown_in_percent_with_two_decimals() -> None:
     assert norm.pair(1234567.0, 10.0) == "1.23e+06 ± 10"
 
 
-def test_an_unknown_quantity_is_named_with_the_nearest() -> None:
+def test_an_unknown_quantity_is_named_with_the_nearest(
+    make_study: Callable[..., Results],
+) -> None:
     assert check_quantity("best", []) == []
     assert check_quantity("weight_norm", ["weight_norm"]) == []
     with pytest.raises(
         UnknownName, match=r"no measured quantity named 'weigth_norm'.*'weight_norm'"
     ):
-        known_quantity("weigth_norm", METRIC, ["weight_norm"])
+        known_quantity("weigth_norm", make_study(lambda *_: 0.5, {"none": {}}))
+
+
+def test_before_a_run_has_completed_any_quantity_is_believed(
+    make_study: Callable[..., Results],
+) -> None:
+    results = make_study(lambda *_: None, {"none": {}})
+    assert known_quantity("max_weight", results).column == "max_weight"
 
 
 @pytest.mark.parametrize(
