@@ -113,6 +113,7 @@ def test_kills_at_random_moments_of_many_studies(
 
 def test_kills_while_packs_train_and_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_report(monkeypatch)
+    without_pilot(monkeypatch)
     marks = tmp_path / "marks"
 
     class MarkingWork(PackWork):

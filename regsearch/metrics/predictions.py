@@ -10,8 +10,8 @@ from regsearch.metrics._base import METRICS, Metric, Observed
 
 def loss(seen: Observed) -> Tensor:
     r"""Mean cross entropy :math:`-\frac1N\sum_n \log p_n(y_n)`, ``[K]``, in nats, at least 0."""
-    each = F.cross_entropy(seen.logits.float().transpose(1, 2), seen.labels, reduction="none")
-    return each.mean(1)
+    logits, labels = seen.logits.float().flatten(0, 1), seen.labels.flatten()
+    return F.cross_entropy(logits, labels, reduction="none").view(seen.labels.shape).mean(1)
 
 
 def accuracy(seen: Observed) -> Tensor:

@@ -48,10 +48,10 @@ def update(
     moved, momentum, variance = {}, {}, {}
     for name, param in params.items():
         grad, dtype = grads[name], param.dtype
-        m = slots[MOMENTUM][name] + (1 - beta1) * (grad - slots[MOMENTUM][name])
-        n = beta2 * slots[VARIANCE][name] + (1 - beta2) * grad.square()
-        size = n.sqrt() * unbias.to(dtype) + per_run(hp["eps"].to(dtype), param)
-        moved[name] = param - per_run(rate.to(dtype), param) * (m / size)
+        m = torch.lerp(slots[MOMENTUM][name], grad, 1 - beta1)
+        n = torch.addcmul(beta2 * slots[VARIANCE][name], grad, grad, value=1 - beta2)
+        size = n.sqrt().mul_(unbias.to(dtype)).add_(per_run(hp["eps"].to(dtype), param))
+        moved[name] = torch.addcmul(param, m / size, per_run(rate.to(dtype), param), value=-1)
         momentum[name], variance[name] = m, n
     return moved, {MOMENTUM: momentum, VARIANCE: variance}
 

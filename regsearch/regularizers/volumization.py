@@ -60,13 +60,17 @@ def confine(
         momentum: the optimizer's momentum in the same shape; ``None``: leave it alone.
         volume: ``V``, ``[K]``, at least 0, in units of the weight.
         alpha: ``[K]``, in [-1, 1].
+
+    ``lerp`` is exact at both ends, so ``alpha`` 0 is a clip and 1 changes nothing. There is no
+    ``where``: on a CPU it takes 20 times as long as arithmetic.
     """
-    outside = param.abs() > per_run(volume, param)
-    share, wall = per_run(alpha, param), per_run((1 - alpha) * volume, param)
-    confined = torch.where(outside, share * param + wall * param.sign(), param)
+    share, wall = per_run(alpha, param), per_run(volume, param)
+    clipped = torch.minimum(torch.maximum(param, -wall), wall)
+    confined = torch.lerp(clipped, param, share)
     if momentum is None:
         return confined, None
-    return confined, torch.where(outside, share * momentum, momentum)
+    outside = (param - clipped).sign().abs()  # 1 outside the box, 0 inside
+    return confined, torch.lerp(momentum, share * momentum, outside)
 
 
 def after_step(params: Tree, momentum: Tree, hp: Hparams, plan: Plan) -> tuple[Tree, Tree]:
