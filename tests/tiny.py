@@ -68,9 +68,7 @@ class StandIn:
 
     def close(self) -> None: ...
 
-    def run(
-        self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch
-    ) -> None:
+    def run(self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch) -> None:
         for pack in packs:
             if switch.pulled():
                 return

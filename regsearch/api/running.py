@@ -71,7 +71,7 @@ def run(
             store.remove_failed()
         with delivering(folder, pipeline, switch, console) as delivered:
             _train(folder, store, pipeline, switch, console, address, in_process)
-            report = _report(folder, store, console)
+            report = None if switch.signalled else _report(folder, store, console)
             arrived = delivered()
         statuses = store.statuses()
         ended = Counter(statuses[run.run] for run in runs if run.run in statuses)
@@ -160,7 +160,7 @@ def _report(folder: Path, store: Store, console: Console) -> Path | None:
 
 def _judge(stopped: ExitCode | None, ended: Counter[Status], asked: int, arrived: bool) -> ExitCode:
     missing = asked - ended.total()
-    if stopped and (missing or stopped is not ExitCode.BUDGET):
+    if stopped and (missing or stopped is not ExitCode.BUDGET):  # a late budget stopped nothing
         return stopped
     if missing:
         raise RuntimeError(f"the executor ended, but {missing} runs have no record")
@@ -175,7 +175,7 @@ def _say_end(
     told = ", ".join(f"{ended[status]:,} {status}" for status in Status if ended[status])
     console.print(f"{ended.total():,} of {asked:,} runs recorded: {told or 'none'}")
     if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.BUDGET):
-        why = "Budget used up" if code is ExitCode.BUDGET else "Stopped"
+        why = "Budget used up" if code is ExitCode.BUDGET else "Stopped, the report is not drawn"
         console.print(f"{why}; give the same command again to go on.")
     if ended[Status.FAILED]:
         console.print(

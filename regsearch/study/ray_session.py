@@ -19,6 +19,7 @@ from pathlib import Path
 
 from regsearch.errors import RegsearchError, ServiceError, StorageError
 from regsearch.study import lock
+from regsearch.study.stop import restore_handlers
 
 FOLDERS = "regsearch-ray-"
 ADDRESS_TIMEOUT_S = 5.0
@@ -81,7 +82,7 @@ class RaySession:
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
         sweep_folders()
         self.folder = Path(tempfile.mkdtemp(prefix=FOLDERS))  # short: sockets lie in it
-        self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self._stack.callback(_remove, self.folder)
         self._stack.enter_context(lock.hold(self.folder))
         self._thread.start()
 
@@ -91,7 +92,9 @@ class RaySession:
         Raises:
             ServiceError: it does not start, or the address does not answer.
         """
-        self._up.wait()
+        while not self._up.wait(0.05):
+            restore_handlers()
+        restore_handlers()
         if self._error is not None:
             place = self._address or "this machine"
             raise ServiceError(
@@ -104,6 +107,7 @@ class RaySession:
         self._closing.set()
         self._thread.join()
         self._stack.close()
+        sweep_folders()
 
     def _live(self) -> None:
         """Start Ray, and stay: the kernel ends Ray's processes with the thread that made them."""
@@ -151,7 +155,14 @@ def sweep_folders() -> None:
         except (OSError, StorageError):  # another user's
             continue
         if left:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder; what Ray's last processes are still writing there, the next sweep finds."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        (folder / lock.NAME).touch()
 
 
 def knock(address: str) -> None:

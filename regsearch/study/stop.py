@@ -40,6 +40,11 @@ class StopSwitch:
             self.code = ExitCode.BUDGET
         return self.code is not None
 
+    @property
+    def signalled(self) -> bool:
+        """True if somebody wants the process to end, rather than a budget the training."""
+        return self.code not in (None, ExitCode.BUDGET)
+
     def pull(self, code: ExitCode) -> None:
         """Ask the study to stop; the first reason counts."""
         self.code = self.code or code
@@ -81,6 +86,17 @@ def listening(switch: StopSwitch) -> Iterator[None]:
             deadline.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def restore_handlers() -> None:
+    """Set this process's signal handlers once more, if this is the main thread.
+
+    While Ray starts it puts handlers of its own in their place, behind Python's back: SIGTERM would
+    abort the driver.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number in _CODES:
+            signal.signal(number, signal.getsignal(number))
 
 
 def _tell(text: str) -> None:
