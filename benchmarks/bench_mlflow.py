@@ -22,6 +22,7 @@ from regsearch.records import Record, Status
 from regsearch.track.address import Address
 from regsearch.track.courier import BATCH
 from regsearch.track.environment import DEFAULTS
+from regsearch.track.identity import Identity
 from regsearch.track.log import DeliveryLog
 
 CURVES = [
@@ -67,7 +68,7 @@ def seconds_to_deliver(records: list[Record], folder: Path, *, bulk: bool) -> tu
     from regsearch.track.target import Target
 
     address = Address(f"sqlite:///{folder}/mlflow.db", "bench")
-    target = Target.connect(address, "bench", 1)
+    target = Target.connect(address, Identity("0f1e", "bench"), 1)
     if not bulk:
         target.bulk = None
     with DeliveryLog.open(folder / "delivery.db", address.key) as log:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from regsearch.api import Pipeline, Study, load, open_study, run
-    from regsearch.attach import attach, constrain
+    from regsearch.own_loop import attach, constrain
 
 _HOMES = {
     "load": "regsearch.api",
@@ -20,8 +20,8 @@ _HOMES = {
     "open_study": "regsearch.api",
     "Pipeline": "regsearch.api",
     "Study": "regsearch.api",
-    "attach": "regsearch.attach",
-    "constrain": "regsearch.attach",
+    "attach": "regsearch.own_loop",
+    "constrain": "regsearch.own_loop",
 }
 
 __all__ = ["Pipeline", "Study", "attach", "constrain", "load", "open_study", "run"]

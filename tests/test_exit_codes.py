@@ -10,8 +10,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -27,11 +27,22 @@ from regsearch.models import MODELS
 from regsearch.models.mlp import Mlp
 from regsearch.records import Status
 from regsearch.study.checkpoints import begun
-from regsearch.study.executors import InProcessExecutor
+from regsearch.study.executors import Event, InProcessExecutor
 from regsearch.study.lock import hold
+from regsearch.study.pack import Pack
+from regsearch.study.stop import StopSwitch
 from tests.faults import small_disk
 from tests.invariants import check_invariants
-from tests.tiny import TINY, StandIn, load_tiny, recorded, without_pilot, without_report, write_tiny
+from tests.tiny import (
+    TINY,
+    StandIn,
+    load_tiny,
+    marked,
+    recorded,
+    without_pilot,
+    without_report,
+    write_tiny,
+)
 
 Command = Callable[..., Result]
 
@@ -197,23 +208,49 @@ def test_5_a_store_of_another_version_is_left_as_it_is(regsearch: Command, tmp_p
 
 
 def test_5_a_disk_that_fills_up_loses_nothing_and_the_study_goes_on_after_freeing(
-    regsearch: Command, tmp_path: Path
+    regsearch: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planned = {run.run for run in load_tiny(tmp_path, seeds=200).expand()}
-    with small_disk(tmp_path / "small", "400k") as disk:
-        (disk / "ballast").write_bytes(bytes(150_000))
-        full = regsearch(*RUN, "--output", disk / "study")
+    write_tiny(tmp_path, seeds=20)
+    planned = {run.run for run in load_tiny(tmp_path, seeds=20).expand()}
+    with small_disk(tmp_path / "small", "4m") as disk:
+        ballast = disk / "ballast"
+
+        class Unlucky(StandIn):
+            """Somebody else fills the disk after the tenth pack."""
+
+            def run(
+                self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch
+            ) -> None:
+                super().run(packs[:10], tell, switch)
+                with suppress(OSError), ballast.open("wb", buffering=0) as file:
+                    while True:
+                        file.write(bytes(4096))
+                super().run(packs[10:], tell, switch)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(running, "InProcessExecutor", Unlucky)
+            full = regsearch(*RUN, "--output", disk / "study")
         assert full.exit_code == ExitCode.STORAGE, full.output
         assert "the disk is full" in full.output
         kept = check_invariants(disk / "study", planned)
-        assert 0 < len(kept) < len(planned)
-        (disk / "ballast").unlink()
-        subprocess.run(["mount", "-o", "remount,size=8m", str(disk)], check=True)
+        assert 20 <= len(kept) < 40
+        ballast.unlink()
         again = regsearch(*RUN, "--output", disk / "study")
         assert again.exit_code == 0, again.output
         check_invariants(disk / "study", planned, acknowledged=kept, exit_code=0)
-    trained = (tmp_path / "marks").read_text().split()
-    assert len(kept) <= len(trained) <= len(planned) + 2, "only the pack on the way is done again"
+    trained = marked(tmp_path / "marks")
+    assert len(trained) <= len(planned) + 2, "only the pack on its way to the disk is done again"
+
+
+def test_5_a_disk_without_room_for_the_records_is_told_before_training(
+    regsearch: Command, tmp_path: Path
+) -> None:
+    write_tiny(tmp_path, seeds=1000)
+    with small_disk(tmp_path / "small", "1m") as disk:
+        full = regsearch(*RUN, "--output", disk / "study")
+    assert full.exit_code == ExitCode.STORAGE, full.output
+    assert "the disk is full" in full.output
+    assert marked(tmp_path / "marks") == []
 
 
 def test_6_another_task_under_the_same_name(regsearch: Command, tmp_path: Path) -> None:
@@ -369,7 +406,9 @@ def test_a_signal_stops_ray_too(tmp_path: Path, number: int, code: ExitCode) -> 
     ended, told, seconds = started.end()
     assert ended == code, told
     assert seconds < 10 or number == signal.SIGINT
-    check_stopped(started, code, told)
+    kept = check_invariants(started.study, started.planned)
+    [saved] = begun(started.study / "checkpoints")
+    assert set(saved) == started.planned - kept.keys()
 
 
 def test_a_reader_that_goes_away_is_no_bug(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import yaml
 from regsearch import disk
 from regsearch.api import Pipeline, Study, load, reporting
 from regsearch.records import Record, Store
-from regsearch.study import packing
+from regsearch.study import executors, packing
 from regsearch.study.executors import Advanced, CheckpointPolicy, Event, Finished
 from regsearch.study.pack import Pack
 from regsearch.study.stop import StopSwitch
@@ -68,6 +68,9 @@ class StandIn:
 
     def close(self) -> None: ...
 
+    def pilot(self, tasks: Sequence[Task], *ignored: object) -> Advice:
+        return Advice(len(tasks), compile=False, seconds=1.0, bytes_per_run=1000)
+
     def run(self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch) -> None:
         for pack in packs:
             if switch.pulled():
@@ -113,4 +116,5 @@ def without_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
     def pilot(tasks: list[Task], workers: int, engine: Engine, most: int | None = None) -> Advice:
         return Advice(most or len(tasks), False, 1.0, 1000)
 
-    monkeypatch.setattr(packing, "pilot", pilot)
+    for module in (packing, executors):
+        monkeypatch.setattr(module, "pilot", pilot)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from datetime import datetime
 from pathlib import Path
 
@@ -24,7 +25,8 @@ def claim(folder: Path, store: Store, pipeline: Pipeline) -> None:
         ConflictError: it does; the message names every value that differs.
     """
     task = pipeline.task_in_common()
-    before = store.facts().get("task")
+    facts = store.facts()
+    before = facts.get("task")
     if before is not None and store.statuses():
         # a key that only one of them has belongs to a factor, or to a kind that differs
         changed = [key for key in before if key in task and before[key] != task[key]]
@@ -38,13 +40,15 @@ def claim(folder: Path, store: Store, pipeline: Pipeline) -> None:
                 "or --fresh to put the old study aside"
             )
     store.set_facts(
+        id=facts.get("id") or uuid.uuid4().hex,
         name=pipeline.spec.name,
         task=task,
         question=pipeline.spec.question,
         versions=versions(),
         git_commit=git_commit(),
     )
-    disk.write_atomically(folder / "spec.yaml", pipeline.spec.text.encode())
+    if not _is_own_file(folder, pipeline):
+        disk.write_atomically(folder / "spec.yaml", pipeline.spec.text.encode())
     disk.write_atomically(folder / "resolved.yaml", _to_yaml(pipeline))
 
 
@@ -66,5 +70,18 @@ def _named_now(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.{datetime.now():%Y%m%d-%H%M%S}")
 
 
+def _is_own_file(folder: Path, pipeline: Pipeline) -> bool:
+    """Whether the pipeline was read from the study's own file: then ``spec.yaml`` is older."""
+    resolved = folder / "resolved.yaml"
+    return (
+        (folder / "spec.yaml").exists()
+        and resolved.exists()
+        and resolved.read_text(encoding="utf-8") == pipeline.spec.text
+    )
+
+
 def _to_yaml(pipeline: Pipeline) -> bytes:
-    return yaml.safe_dump(pipeline.spec.resolved(), sort_keys=False).encode()
+    """The question as a comment, as in the file that it came from, and every value."""
+    question = "".join(f"# {line}".rstrip() + "\n" for line in pipeline.spec.question.splitlines())
+    values = yaml.safe_dump(pipeline.spec.resolved(), sort_keys=False, allow_unicode=True)
+    return f"{question}{values}".encode()

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from regsearch import disk
 from regsearch.api.pipeline import Pipeline
+from regsearch.api.tracking import tracking_of
 from regsearch.study.stop import StopSwitch
 from regsearch.track import Delivery, Tracking, reachable
 
@@ -23,11 +24,10 @@ def delivering(
     folder: Path, pipeline: Pipeline, switch: StopSwitch, console: Console
 ) -> Iterator[Callable[[], bool]]:
     """Deliver records as they come; gives a function that waits for the end: has all arrived?"""
-    mlflow = pipeline.spec.tracking and pipeline.spec.tracking.mlflow
-    if not mlflow:
+    tracking = tracking_of(pipeline)
+    if tracking is None:
         yield lambda: True
         return
-    tracking = Tracking(mlflow.tracking_uri, mlflow.experiment or pipeline.spec.name)
     if problem := reachable(tracking):
         console.print(f"{problem}. Training goes on without; delivery is tried until the end.")
     with disk.storage_faults(folder, "write in"):

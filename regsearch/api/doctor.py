@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -11,11 +10,11 @@ from typing import NamedTuple
 from regsearch import disk
 from regsearch.api.study import STUDIES
 from regsearch.study.provenance import versions
-from regsearch.track import reachable
+from regsearch.track import Tracking, reachable
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at."""
+    """One thing that was looked at; ``ok`` unless a study would lack it."""
 
     what: str
     ok: bool
@@ -49,12 +48,12 @@ def _devices() -> Iterator[Finding]:
 
 
 def _compiler() -> Finding:
-    found = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
-    if found:
-        return Finding("compiler", True, f"{found}: packs can be compiled")
-    return Finding(
-        "compiler", False, "no C++ compiler: packs run uncompiled, 2-4 times slower; install g++"
-    )
+    from regsearch.train.compile import compiler_found
+
+    if compiler_found():
+        return Finding("compiler", True, "there is one: packs are compiled where it pays")
+    told = "none (no g++, no $CXX): packs run uncompiled, 2-4 times slower; install g++"
+    return Finding("compiler", True, told)
 
 
 def _ray() -> Finding:
@@ -66,20 +65,21 @@ def _ray() -> Finding:
 
 
 def _mlflow() -> Finding:
-    from regsearch.track import Tracking
-
     problem = reachable(Tracking())
     return Finding("mlflow", problem is None, problem or "the default tracking store answers")
 
 
 def _data() -> Finding:
-    root = os.environ.get("REGSEARCH_DATA")
-    if root is None:
-        told = "REGSEARCH_DATA is not set: mnist and its like need data_root; digits works"
-        return Finding("data", True, told)
-    if not os.path.isdir(root):
-        return Finding("data", False, f"REGSEARCH_DATA={root} is no folder: set it to one")
-    return Finding("data", True, f"{root}: {', '.join(sorted(os.listdir(root))) or 'empty'}")
+    from regsearch.datasets._official import OfficialConfig, data_root
+
+    root = data_root(OfficialConfig(kind="mnist"))
+    if root.is_dir():
+        held = ", ".join(sorted(entry.name for entry in root.iterdir())) or "empty"
+        return Finding("data", True, f"{root}: {held}")
+    if "REGSEARCH_DATA" in os.environ:
+        return Finding("data", False, f"REGSEARCH_DATA={root} is no folder: make it, or unset it")
+    told = f"no {root} yet: mnist and its like need it, $REGSEARCH_DATA or data_root; digits works"
+    return Finding("data", True, told)
 
 
 def _disk() -> Finding:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import subprocess
 
 from regsearch.api.study import open_study
+from regsearch.api.tracking import tracking_of
 from regsearch.errors import ServiceError
 from regsearch.track import Tracking, ui_command, ui_environment
 
 
 def serve_mlflow(study: str | None, port: int) -> None:
-    """Serve until interrupted.
+    """Serve until interrupted; without a study that is tracked, MLflow's own default store.
 
     Raises:
         ServiceError: the server ended with an error.
     """
-    tracking = Tracking()
-    if study is not None:
-        spec = open_study(study).pipeline.spec
-        if spec.tracking and spec.tracking.mlflow:
-            tracking = Tracking(spec.tracking.mlflow.tracking_uri, spec.tracking.mlflow.experiment)
+    tracking = (tracking_of(open_study(study).pipeline) if study else None) or Tracking()
     command = ui_command(tracking, port)
     try:
         ended = subprocess.run(command, env=ui_environment(tracking), check=False)  # noqa: S603

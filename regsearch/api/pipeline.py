@@ -9,6 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from regsearch.datasets import DATASETS, DatasetConfig
 from regsearch.errors import SpecError
 from regsearch.records.frame import SUMMARIES
 from regsearch.report import REPORTS
@@ -102,12 +103,19 @@ class Pipeline:
     def task_in_common(self) -> dict[str, Any]:
         """What all runs share, by path: a study of another one of these is another study.
 
-        Without factors, which a study may gain, and without places on this machine.
+        Without factors, which a study may gain, and without places on this machine; data are
+        known by their content, unless a factor changes it.
+
+        Raises:
+            DataError: a data set whose content identifies a run cannot be read.
         """
         spec = self.spec
         whole = spec.model_dump(mode="json", include={"dataset", "model", "train"})
         for name in place_fields(type(spec.dataset)):
             del whole["dataset"][name]
+        if self._data_in_common():
+            fingerprint = DATASETS[spec.dataset.kind].fingerprint
+            whole["dataset"]["fingerprint"] = fingerprint(spec.dataset)
         values = dict(_flatten(whole))
         for factor in spec.factors:
             values = {
@@ -116,6 +124,12 @@ class Pipeline:
                 if path != factor and not path.startswith(f"{factor}.")
             }
         return values
+
+    def _data_in_common(self) -> bool:
+        """Whether no factor touches more of the data set than labels and split."""
+        harmless = {f"dataset.{name}" for name in DatasetConfig.model_fields if name != "kind"}
+        varied = {path for path in self.spec.factors if path.split(".")[0] == "dataset"}
+        return varied <= harmless
 
     def check_reports(self) -> None:
         """Refuse a report that asks for what the study does not have.

@@ -24,7 +24,7 @@ class Plan:
 
     packs: list[Pack]
     workers: int
-    seconds: float  # of training, all workers together, from the pilot
+    seconds: float  # of training, the workers side by side, from the pilot
     bytes: int  # of the largest pack's tensors
 
     @property
@@ -41,7 +41,7 @@ def make_plan(
 ) -> Plan:
     """Pack the runs that are missing; packs that were begun stay as they were."""
     packs = form(group(missing), started, chooser.choose, workers)
-    return Plan(packs, workers, chooser.seconds / workers, chooser.bytes)
+    return Plan(packs, workers, chooser.seconds, chooser.bytes)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,16 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from regsearch.api.pipeline import load
-from regsearch.records import Record
+from regsearch.records import Record, Status
 
 if TYPE_CHECKING:
     from regsearch.api.study import Study
+
+
+Curve = NDArray[np.float32]
 
 
 class Reproduction:
@@ -50,10 +54,18 @@ class Reproduction:
         return f"regsearch run {shlex.quote(file)} --in-process {options}"
 
     def check(self) -> str:
-        """Train the run again, alone, and say how far its numbers are from the record's."""
+        """Train the run again, alone, and say how far its numbers are from the record's.
+
+        A failed run has no numbers, and is not trained.
+        """
         from regsearch.api.running import run
         from regsearch.api.study import open_study
 
+        if self._record.status is Status.FAILED:
+            return (
+                f"This run failed: {self._record.reason}. There is nothing to compare; "
+                f"`regsearch retry {os.path.relpath(self._study.folder)}` trains failed runs again."
+            )
         pipeline = load(self._study.folder / "resolved.yaml", self._overrides)
         with tempfile.TemporaryDirectory(prefix="regsearch-repro-") as folder:
             run(pipeline, folder, in_process=True)
@@ -61,22 +73,34 @@ class Reproduction:
         lines = [f"{'':<22} {'recorded':>12} {'again':>12}"]
         for name, value in self._record.metrics.items():
             lines.append(f"{name:<22} {_shown(value):>12} {_shown(again.metrics.get(name)):>12}")
-        return "\n".join([*lines, self._verdict(again)])
+        return "\n".join([*lines, compare(self._record, again)])
 
-    def _verdict(self, again: Record) -> str:
-        apart = max(
-            float(np.nanmax(np.abs(curve - again.curves[name]), initial=0.0))
-            for name, curve in self._record.curves.items()
-        )
-        if again.status is not self._record.status:
-            return f"differs: {self._record.status} then, {again.status} now"
-        if apart == 0:
-            return "identical, bit for bit"
-        together = self._record.provenance["pack"]
-        return (
-            f"largest difference of any curve: {apart:.2g} (recorded in a pack of {together} runs; "
-            "another pack size or machine rounds differently)"
-        )
+
+def compare(record: Record, again: Record) -> str:
+    """In a line, how far ``again`` is from ``record``: status, epochs, then every curve."""
+    if again.status is not record.status:
+        why = f" ({again.reason})" if again.reason else ""
+        return f"differs: {record.status} then, {again.status} now{why}"
+    if again.epochs != record.epochs:
+        return f"differs: {record.epochs} epochs then, {again.epochs} now"
+    if again.curves.keys() != record.curves.keys():
+        return f"differs: measured {', '.join(record.curves)} then, {', '.join(again.curves)} now"
+    pairs = [(curve, again.curves[name]) for name, curve in record.curves.items()]
+    if all(np.array_equal(one, other, equal_nan=True) for one, other in pairs):
+        return "identical, bit for bit"
+    together = record.provenance["pack"]
+    return (
+        f"largest difference of any curve: {max(_distance(*pair) for pair in pairs):.2g} (recorded "
+        f"in a pack of {together} runs; another pack size or machine rounds differently)"
+    )
+
+
+def _distance(one: Curve, other: Curve) -> float:
+    """Largest difference; infinite where only one of them is a finite number."""
+    finite = np.isfinite(one) & np.isfinite(other)
+    same = finite | (one == other) | (np.isnan(one) & np.isnan(other))
+    gaps = np.abs(one[finite].astype(np.float64) - other[finite])
+    return float(gaps.max(initial=0.0)) if same.all() else float("inf")
 
 
 def _shown(value: float | None) -> str:

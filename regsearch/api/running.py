@@ -101,7 +101,7 @@ def _train(
     executor.start()
     try:
         workers = executor.workers
-        chooser = Chooser(pipeline.spec, workers, store.facts().get("choices", {}))
+        chooser = Chooser(pipeline.spec, workers, store.facts().get("choices", {}), executor.pilot)
         plan = make_plan(chooser, missing, begun(folder / "checkpoints"), workers)
         store.set_facts(choices=chooser.remembered)
         _announce(console, plan, len(runs), len(runs) - len(missing))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from functools import cached_property
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,15 @@ import pandas as pd
 
 from regsearch import disk
 from regsearch.api.pipeline import Pipeline, load
+from regsearch.api.selecting import (
+    hyperparameters,
+    require_columns,
+    require_one_setting,
+    rows_where,
+)
 from regsearch.errors import ExitCode, RegsearchError, UnknownName
 from regsearch.records import Record, Status, Store
-from regsearch.records.frame import curves_frame, records_frame
+from regsearch.records.frame import curves_frame, records_frame, to_csv
 from regsearch.registry import nearest
 from regsearch.study.lock import holder
 
@@ -52,8 +58,9 @@ class Study:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._loaded: tuple[bytes, Pipeline] | None = None
 
-    @cached_property
+    @property
     def pipeline(self) -> Pipeline:
         """What the study was last asked to do, every default filled in.
 
@@ -66,11 +73,23 @@ class Study:
                 f"{self.folder} holds a study that was ended before it began; "
                 "give its `regsearch run` again"
             )
-        return load(resolved)
+        written = resolved.read_bytes()
+        if self._loaded is None or self._loaded[0] != written:  # it grows while a notebook is open
+            self._loaded = written, load(resolved)
+        return self._loaded[1]
 
     def _all_records(self) -> list[Record]:
         with Store.open(self.folder, read_only=True) as store:
             return [record for _, record in store.records()]
+
+    def asked_for(self) -> list[Record]:
+        """Records of the runs that the study was last asked for, in order of arrival.
+
+        ``records``, ``curves``, ``status``, the report and ``records.csv`` are all about these. A
+        run that the file no longer asks for keeps its record, which counts again once it does.
+        """
+        planned = {run.run for run in self.pipeline.expand()}
+        return [record for record in self._all_records() if record.run in planned]
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -80,47 +99,62 @@ class Study:
 
     @property
     def records(self) -> pd.DataFrame:
-        """One row a run: hyper-parameters, factors, seed, status, metrics and their summaries."""
-        return records_frame(self._all_records())
+        """One row a run that the file asks for and that is recorded, as in ``records.csv``.
+
+        Columns: hyper-parameters, factors, seed, status, metrics and their summaries.
+        """
+        return records_frame(self.asked_for(), list(self.pipeline.spec.factors))
 
     @property
     def curves(self) -> pd.DataFrame:
-        """One row a run and epoch: ``run``, ``epoch``, one column per measured quantity."""
-        return curves_frame(self._all_records())
+        """One row an epoch of these runs: ``run``, ``epoch``, one column per measured quantity."""
+        return curves_frame(self.asked_for())
 
     def phase_diagram(
-        self, x: str, y: str, metric: str = "test_accuracy_last10", **fixed: Any
+        self,
+        x: str,
+        y: str,
+        metric: str = "test_accuracy_last10",
+        where: Mapping[str, Any] | None = None,
     ) -> pd.DataFrame:
         """Mean of ``metric`` over seeds at each tested point: rows ``y``, columns ``x``.
 
-        ``x`` and ``y`` are columns of ``records`` such as ``volumization.v``; ``fixed`` picks
-        rows by other columns, a dot written as two underscores (``dataset__label_noise=0.4``).
-        Diverged and failed runs have no final value; a cell that has one is NaN.
+        ``x`` and ``y`` are columns of ``records`` such as ``volumization.v``; ``where`` holds the
+        value of every other column that varies (``{"dataset.label_noise": 0.4}``). Diverged and
+        failed runs have no final value; a cell that has one is NaN.
+
+        Raises:
+            UnknownName: no such column or value, or runs that differ in another column are left.
         """
-        frame = self._columns(x, y, metric)
-        for name, value in fixed.items():
-            column = name.replace("__", ".")
-            frame = frame[self._columns(column)[column].loc[frame.index] == value]
-        frame = frame.dropna(subset=[x, y])
+        frame = self.records
+        require_columns(frame, [x, y, metric])
+        frame = rows_where(frame, where or {}).dropna(subset=[x, y])
+        require_one_setting(frame, [x, y])
         return frame.pivot_table(
             index=y, columns=x, values=metric, aggfunc=lambda v: v.mean(skipna=False), dropna=False
         ).sort_index(ascending=False)
 
-    def _columns(self, *names: str) -> pd.DataFrame:
-        frame = self.records
-        for name in names:
-            if name not in frame:
-                raise UnknownName(
-                    f"no column {name!r} in the records.{nearest(name, frame.columns)} "
-                    f"Columns: {', '.join(frame.columns)}"
-                )
-        return frame
+    def pareto(
+        self, objectives: Mapping[str, str], where: Mapping[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Cells that no other cell dominates: one setting each of regularizer and its values.
 
-    def pareto(self, objectives: dict[str, str]) -> pd.DataFrame:
-        """Cells that no other cell dominates; ``objectives`` maps columns to max- or minimize."""
+        ``objectives`` maps columns to ``maximize`` or ``minimize``; ``where`` holds the value of
+        every other column that varies, as for ``phase_diagram``.
+
+        Raises:
+            UnknownName: no such column, value or goal, or runs that differ in another column.
+        """
         from regsearch.report.pareto import front
 
-        return front(self._columns(*objectives), objectives)
+        frame = self.records
+        require_columns(frame, objectives)
+        for name, goal in objectives.items():
+            if goal not in ("maximize", "minimize"):
+                raise UnknownName(f"{name}: needs maximize or minimize, got {goal!r}")
+        frame = rows_where(frame, where or {})
+        require_one_setting(frame, hyperparameters(frame))
+        return front(frame, dict(objectives))
 
     def report(self) -> Path:
         """Draw the report from the records; returns the path of the page."""
@@ -154,7 +188,7 @@ class Study:
         table = self.curves if curves else self.records
         match form:
             case "csv":
-                text = table.to_csv(index=False)
+                text = to_csv(table).decode()
             case "json":
                 text = table.to_json(orient="records", indent=1) + "\n"
             case _ if output is None:
@@ -180,8 +214,14 @@ class Study:
             verbose=True,
         )
 
+    def stop(self) -> str:
+        """End whoever runs the study, on this machine; says what happened."""
+        from regsearch.api.stopping import stop
+
+        return stop(self.folder)
+
     def find(self, run: str) -> Record:
-        """The record whose hash begins with ``run``.
+        """The record whose hash begins with ``run``, asked for by the file or not.
 
         Raises:
             UnknownName: none, or more than one.

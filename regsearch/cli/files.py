@@ -5,29 +5,41 @@ from __future__ import annotations
 import click
 
 from regsearch.cli.options import FILE, JSON, OUTPUT, OVERRIDES, print_json
-from regsearch.errors import SpecError
+from regsearch.errors import RegsearchError, SpecError
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True)
 @OVERRIDES
-def validate(files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
+@click.pass_context
+def validate(ctx: click.Context, files: tuple[str, ...], overrides: tuple[str, ...]) -> None:
     """Check pipelines and search spaces; train nothing.
 
-    All problems are told at once, one line each: file:line: path: what is wrong, what to write.
+    All problems of all files are told at once, one line each: file:line: path: what is wrong, what
+    to write. The exit code is that of the gravest: 2 for a mistake, 9 for more than a limit.
 
     Example: regsearch validate pipelines/*.yaml search_spaces/*.yaml
     """
     from regsearch import api
 
     problems: list[str] = []
+    code = 0
     for file in files:
         try:
             click.echo(f"{file}: ok, {api.validate(file, overrides)}")
-        except SpecError as error:
-            problems += error.problems
-    if problems:
-        raise SpecError(problems)
+        except RegsearchError as error:
+            code = max(code, error.exit_code)
+            problems += _problems(file, error)
+    for problem in dict.fromkeys(problems):  # files may share a search space
+        click.echo(problem, err=True)
+    ctx.exit(code)
+
+
+def _problems(file: str, error: RegsearchError) -> list[str]:
+    if isinstance(error, SpecError):
+        return error.problems
+    told = str(error)
+    return [told if told.startswith(file) else f"{file}: {told}"]
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""Verbs that train: run, retry, repro."""
+"""Verbs that train, and the one that ends it: run, stop, retry, repro."""
 
 from __future__ import annotations
 
@@ -48,6 +48,20 @@ def run(
 
 @click.command()
 @STUDY
+def stop(study: str) -> None:
+    """End the `run` of a study on this machine; what is finished is recorded.
+
+    Waits up to 15 seconds until it has ended. `regsearch run` goes on from there.
+
+    Example: regsearch stop quickstart
+    """
+    from regsearch import api
+
+    click.echo(api.open_study(study).stop())
+
+
+@click.command()
+@STUDY
 @ADDRESS
 @IN_PROCESS
 @click.pass_context
@@ -80,4 +94,4 @@ def repro(study: str, run: str, check: bool) -> None:
         click.echo(reproduction.check())
 
 
-COMMANDS = [run, retry, repro]
+COMMANDS = [run, stop, retry, repro]

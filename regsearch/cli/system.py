@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from regsearch.cli.options import JSON, print_json
+from regsearch.errors import ExitCode
 
 
 @click.command()
@@ -22,8 +23,11 @@ def ui(study: str | None, port: int) -> None:
 
 @click.command()
 @JSON
-def doctor(as_json: bool) -> None:
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
     """Check versions, GPUs, compiler, Ray, MLflow and data; say what to do about what is amiss.
+
+    Exits with 2 if a study would lack something (MISS).
 
     Example: regsearch doctor
     """
@@ -36,6 +40,8 @@ def doctor(as_json: bool) -> None:
         for finding in findings:
             mark = "ok  " if finding.ok else "MISS"
             click.echo(f"{mark} {finding.what:<12} {finding.told}")
+    if not all(finding.ok for finding in findings):
+        ctx.exit(ExitCode.USER)
 
 
 COMMANDS = [ui, doctor]

@@ -2,7 +2,7 @@
 
 from regsearch.datasets import digits, mnist, cifar10, arrays  # noqa: I001 - the user's order
 from regsearch.datasets._base import DATASETS, Data, Dataset, DatasetConfig
-from regsearch.datasets.label_noise import flipped, noisy_labels
+from regsearch.datasets.label_noise import noisy_labels
 
 __all__ = [
     "DATASETS",
@@ -12,7 +12,6 @@ __all__ = [
     "arrays",
     "cifar10",
     "digits",
-    "flipped",
     "mnist",
     "noisy_labels",
 ]

@@ -39,11 +39,6 @@ def noisy_labels(labels: Tensor, classes: int, rate: float, seed: int) -> Tensor
     return noisy
 
 
-def flipped(labels: Tensor, noisy: Tensor) -> Tensor:
-    """Which of the ``noisy`` labels are wrong, bool, of their shape."""
-    return labels != noisy
-
-
 def _generator(seed: int) -> torch.Generator:
     key = hashlib.sha256(f"{seed}/label_noise".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(key[:7], "big"))

@@ -26,6 +26,7 @@ QUANTITIES = (
 SUMMARIES = ("best", "last10", "gap")
 LABEL_NOISE = "dataset.label_noise"
 FINGERPRINT = "dataset.fingerprint"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 ENDED = {
     "status": "str",
@@ -95,6 +96,19 @@ def curves_frame(records: Iterable[Record]) -> pd.DataFrame:
         ]
         columns[name] = _concatenate(curves, "float64")
     return pd.DataFrame(columns)
+
+
+def to_csv(frame: pd.DataFrame) -> bytes:
+    """UTF-8 CSV; a text that a spreadsheet would take for a formula gets a ``'`` in front."""
+    safe = frame.copy()
+    for name in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[name]):
+            safe[name] = safe[name].map(_disarmed)
+    return safe.to_csv(index=False).encode()
+
+
+def _disarmed(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _asked(

@@ -44,6 +44,9 @@ class Regularizer(NamedTuple):
     ``config`` declares the hyper-parameters. ``build`` and ``plan`` see it; the other phases see
     tensors only. The order within a step is gradients, ``on_grads``, ``before_step``, the
     optimizer, ``after_step``.
+
+    ``neutral`` holds hyper-parameters and the values at which, together, they make the method do
+    nothing, whatever the others are; empty where there are none.
     """
 
     config: type[Kind]
@@ -53,6 +56,7 @@ class Regularizer(NamedTuple):
     on_grads: Callable[[Tree, Tree, Hparams, Plan], Tree] = _same_grads
     before_step: Callable[[Tree, Tree, Hparams, Plan], Tree] = _same_params
     after_step: Callable[[Tree, Tree, Hparams, Plan], tuple[Tree, Tree]] = _same_state
+    neutral: dict[str, float] = {}  # noqa: RUF012 - read only
 
 
 REGULARIZERS: Registry[Regularizer] = Registry("regularizer")

@@ -115,5 +115,6 @@ REGULARIZERS.add(
         description="confine weights to a box with soft, hard or reflecting walls",
         plan=plan,
         after_step=after_step,
+        neutral={"alpha": 1.0},
     ),
 )

@@ -62,5 +62,6 @@ REGULARIZERS.add(
         plan=plan,
         on_grads=on_grads,
         before_step=before_step,
+        neutral={"decay": 0.0},
     ),
 )

@@ -30,6 +30,7 @@ STYLE: dict[str, Any] = {
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.titlepad": 6.0,
+    "axes.titley": 1.0,  # given, so that no tick is measured to find it
     "axes.labelsize": 8.5,
     "axes.edgecolor": "#9aa1ad",
     "axes.labelcolor": INK,

@@ -7,22 +7,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from regsearch.regularizers import REGULARIZERS
 from regsearch.report.cell_values import Cells, baseline_values
 from regsearch.report.quantities import Quantity
 from regsearch.report.stats import spread
-
-_NEUTRAL = {
-    "volumization.alpha": 1.0,
-    "weight_decay.decay": 0.0,
-    "adadecay.decay": 0.0,
-    "random_decay.decay": 0.0,
-    "shifted_decay.decay": 0.0,
-    "weight_norm_decay.decay": 0.0,
-    "path_norm.strength": 0.0,
-    "lasso.strength": 0.0,
-    "group_lasso.strength": 0.0,
-}
-"""Value at which a regularizer leaves training alone."""
 
 
 def limit_cases(
@@ -34,12 +22,7 @@ def limit_cases(
     not always exact) and training amplifies it, so differences within the baseline's own standard
     deviation warn; larger ones fail.
     """
-    neutral = pd.Series(False, index=cells.frame.index)
-    for column, value in _NEUTRAL.items():
-        if column in cells.frame:
-            neutral |= (cells.frame[column] == value) & (
-                cells.frame["regularizer"] == column.partition(".")[0]
-            )
+    neutral = _at_neutral_values(cells)
     base = baseline_values(cells, values, "none")
     gaps = np.abs(values.to_numpy() - base)[neutral.to_numpy()]
     compared = int(np.isfinite(gaps).sum())
@@ -56,3 +39,14 @@ def limit_cases(
         f"same seed; the standard deviation of none over seeds is {what.text(sd)}."
     )
     return ("warn" if largest <= sd else "fail"), text
+
+
+def _at_neutral_values(cells: Cells) -> pd.Series[bool]:
+    """Which cells apply one method only, at the values at which it says it does nothing."""
+    found = pd.Series(False, index=cells.frame.index)
+    for name, part in cells.frame.groupby("regularizer", sort=False):
+        values = REGULARIZERS[str(name)].neutral if name in REGULARIZERS else {}
+        at = {f"{name}.{key}": value for key, value in values.items()}
+        if at and at.keys() <= set(part.columns):
+            found[part.index] = (part[list(at)] == pd.Series(at)).all(axis=1)
+    return found

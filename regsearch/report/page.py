@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from regsearch.disk import require_writable, write_atomically
+from regsearch.records.frame import to_csv
 from regsearch.report._base import REPORTS, Picture, Results, Section
 from regsearch.report.cell_data import cell_data
 from regsearch.report.cell_values import gather_cells
@@ -22,8 +23,7 @@ from regsearch.report.opening import facts, failures, status_counts, versions
 from regsearch.space import Kind
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_DPI = 140
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_DPI = 150
 
 
 class Drawn(NamedTuple):
@@ -60,13 +60,19 @@ def write_report(results: Results, configs: Sequence[Kind], folder: Path) -> Pat
 
 
 def make_sections(results: Results, configs: Sequence[Kind]) -> list[Section]:
-    """The sections of all reports, in the order in which the kinds are registered."""
+    """The sections of all reports, in the order in which the kinds are registered.
+
+    Equal configs are one report. Pictures and tables that would share a name are numbered, from
+    the second on.
+    """
     order = list(REPORTS)
     chosen = list(configs) or [
         REPORTS[name].config(kind=name) for name in order if _needs_nothing(name)
     ]
+    chosen = [config for i, config in enumerate(chosen) if config not in chosen[:i]]
     chosen.sort(key=lambda config: order.index(config.kind))
-    return [part for config in chosen for part in REPORTS[config.kind].sections(results, config)]
+    made = (REPORTS[config.kind].sections(results, config) for config in chosen)
+    return _number_repeats(section for sections in made for section in sections)
 
 
 def render_page(results: Results, sections: list[Section], drawn: dict[str, Drawn]) -> str:
@@ -96,16 +102,32 @@ def render_page(results: Results, sections: list[Section], drawn: dict[str, Draw
     )
 
 
+def _number_repeats(sections: Iterable[Section]) -> list[Section]:
+    taken: set[str] = set()
+
+    def free(name: str) -> str:
+        numbered = (f"{name}_{i}" if i > 1 else name for i in count(1))
+        found = next(candidate for candidate in numbered if candidate not in taken)
+        taken.add(found)
+        return found
+
+    return [
+        section._replace(
+            pictures=[one._replace(name=free(one.name)) for one in section.pictures],
+            tables=[one._replace(name=free(one.name)) for one in section.tables],
+        )
+        for section in sections
+    ]
+
+
 def _draw_all(sections: list[Section]) -> dict[str, Drawn]:
-    """Renderings by the name of the picture; two reports of the same thing are drawn once."""
+    """Renderings by the name of the picture."""
     from regsearch.report.drawing import style
     from regsearch.report.svg import to_svg
 
     drawn: dict[str, Drawn] = {}
     with style():
         for picture in (picture for section in sections for picture in section.pictures):
-            if picture.name in drawn:
-                continue
             figure = picture.draw()
             if engine := figure.get_layout_engine():
                 engine.execute(figure)
@@ -127,19 +149,6 @@ def _figure_files(sections: list[Section], drawn: dict[str, Drawn]) -> dict[str,
     for table in (table for section in sections for table in section.tables):
         files[f"{table.name}.csv"] = to_csv(table.data)
     return files
-
-
-def to_csv(frame: pd.DataFrame) -> bytes:
-    """CSV in which a spreadsheet takes no text for a formula."""
-    safe = frame.copy()
-    for name in safe.columns:
-        if not pd.api.types.is_numeric_dtype(safe[name]):
-            safe[name] = safe[name].map(_disarmed)
-    return safe.to_csv(index=False).encode()
-
-
-def _disarmed(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _needs_nothing(name: str) -> bool:

@@ -10,15 +10,16 @@ import pandas as pd
 from pydantic import Field
 
 from regsearch.report._base import REPORTS, Picture, Report, Results, Section
-from regsearch.report.axes import check_axes, choose_axes
+from regsearch.report.axes import Axes, check_axes, choose_axes
 from regsearch.report.cell_values import Cells, gather_cells
 from regsearch.report.phase_info import (
+    Panel,
     PhaseDiagramInfo,
     Square,
     difference_map_info,
     phase_diagram_info,
 )
-from regsearch.report.quantities import check_quantity, known_quantity
+from regsearch.report.quantities import Quantity, check_quantity, known_quantity
 from regsearch.space import Kind
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def sections(results: Results, config: PhaseDiagram) -> list[Section]:
     for word in config.metrics:
         what = known_quantity(word, results)
         info = phase_diagram_info(results, cells, axes, what, config.baseline)
-        stem = f"phase_{axes.regularizer.replace(' + ', '_')}_{what.column.replace('@', '_epoch')}"
+        stem = _stem(cells, axes, what)
         pictures.append(picture(stem, info, cells))
         compared = results.metric.at if results.metric.at in config.metrics else config.metrics[0]
         if word == compared and config.baseline in set(cells.varies) - {axes.regularizer}:
@@ -78,12 +79,14 @@ def sections(results: Results, config: PhaseDiagram) -> list[Section]:
 _READING = (
     "Measured cells only: nothing is interpolated. A number is the mean over the seeds that ran to "
     "the end, with the standard deviation below it; n is given where seeds are missing. Bright is "
-    "better. Click a cell to see its runs."
+    "better. Lines rest on one test per cell at the 5 % level, not corrected for the number of "
+    "cells. Click a cell to see its runs."
 )
 _READING_DIFFERENCE = (
     "Difference of the means over common seeds, with the half-width of its 95 % interval (paired "
-    "t-test; Welch's where no seed is common). Bold: the interval excludes zero. Blue is better, "
-    "red is worse than the baseline."
+    "t-test; Welch's where fewer than two seeds are common). Bold: the interval excludes zero; not "
+    "corrected for the number of cells, so of 100 cells that equal the baseline about 5 are bold. "
+    "Blue is better, red is worse than the baseline."
 )
 
 
@@ -120,13 +123,29 @@ def caption(info: PhaseDiagramInfo, cells: Cells) -> str:
         best = next((s for s in panel.squares if s.best), None)
         if best is not None:
             value = info.what.pair(best.mean, best.spread)
-            equals = sum(s.tied for s in panel.squares) - 1
-            others = {0: "no other cell", 1: "one other cell"}.get(equals, f"{equals} other cells")
             lines.append(
                 f"{panel.title or 'Best'}: {cells.label(best.cell, info.axes.facets)}, "
-                f"{value} (n = {best.n}), {others} not distinguishable from it."
+                f"{value} (n = {best.n}), {_equals(panel, best)}."
             )
+    if info.diverging and not info.tested:
+        lines.append("Too few seeds: nothing can be told apart.")
     return " ".join(lines)
+
+
+def _equals(panel: Panel, best: Square) -> str:
+    if best.n < 2:
+        return "one seed: nothing can be told apart"
+    equals = sum(square.tied for square in panel.squares) - 1
+    others = {0: "no other cell", 1: "one other cell"}.get(equals, f"{equals} other cells")
+    return f"{others} not distinguishable from it"
+
+
+def _stem(cells: Cells, axes: Axes, what: Quantity) -> str:
+    """File name of a picture; axes are told unless they are those the regularizer gets unasked."""
+    parts = ["phase", axes.regularizer.replace(" + ", "_")]
+    if axes != choose_axes(cells, None, None, axes.regularizer):
+        parts += [column.rpartition(".")[2] for column in (axes.x, axes.y) if column]
+    return "_".join([*parts, what.column.replace("@", "_epoch")])
 
 
 def _data(info: PhaseDiagramInfo, cells: Cells) -> pd.DataFrame:

@@ -246,7 +246,7 @@ def _legend(figure: Figure, info: PhaseDiagramInfo) -> None:
         label = "not distinguishable from it (paired t, 5 %)"
         handles.append(Patch(fill=False, edgecolor=INK, lw=1.5, label=label))
     if any(panel.boundary for panel in info.panels):
-        label = f"edge of what beats {info.baseline} (5 %)"
+        label = f"edge of what beats {info.baseline} ({'5 %' if info.tested else 'one seed'})"
         handles.append(Line2D([], [], color=ACCENT, lw=2, label=label))
     if any(square.diverged for square in squares):
         label = "diverged runs, not in the mean"

@@ -45,7 +45,7 @@ class Panel(NamedTuple):
     title: str
     squares: list[Square]
     boundary: list[Segment]  # between better than the baseline and not
-    outline: list[Segment]  # around the best and the cells not distinguishable from it
+    outline: list[Segment]  # around the best and its equals; none where all have one seed
     beside: Beside
 
 
@@ -62,6 +62,11 @@ class PhaseDiagramInfo(NamedTuple):
     clipped: tuple[bool, bool]  # values beyond the lower, the upper end of the colour scale
     diverging: bool
     baseline: str
+
+    @property
+    def tested(self) -> bool:
+        """Whether any cell has the spread over seeds without which there is no test."""
+        return any(math.isfinite(s.spread) for panel in self.panels for s in panel.squares)
 
 
 def phase_diagram_info(
@@ -188,7 +193,7 @@ def _mark_best(part: pd.DataFrame, values: pd.DataFrame, what: Quantity) -> pd.D
     best = ranked.index[0]
     sound = part.index[(part["n"] > 0) & (part["diverged"] == 0)]
     against = difference(values.loc[sound].to_numpy(), values.loc[best].to_numpy())
-    part.loc[sound, "tied"] = against.p >= LEVEL
+    part.loc[sound, "tied"] = ~(against.p < LEVEL)
     part.loc[best, ["best", "tied"]] = True
     return part
 
@@ -210,7 +215,7 @@ def _panel(
     better = dict(zip(place, part["better"], strict=True))
     tied = dict(zip(place, part["tied"], strict=True))
     boundary = edges({p: yes > 0 for p, yes in better.items() if not math.isnan(yes)}, rim=False)
-    several = part["tied"].sum() > 1
+    several = part["tied"].sum() > 1 and part.loc[part["best"], "n"].max() > 1
     return Panel(title, squares, boundary, edges(tied, rim=True) if several else [], beside)
 
 

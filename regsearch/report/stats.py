@@ -15,6 +15,10 @@ LEVEL = 0.05
 """Size of every test, two-sided, not corrected for the number of cells."""
 
 
+ROUNDING = 1e-9
+"""A spread below this share of the mean is rounding: the values are equal."""
+
+
 class Spread(NamedTuple):
     """Mean, standard deviation (n - 1; NaN for one value) and number of values."""
 
@@ -26,7 +30,8 @@ class Spread(NamedTuple):
 class Difference(NamedTuple):
     """Mean of ``a - b``, half-width of its 95 % interval, p-value and number of pairs.
 
-    ``n`` is 0 where no seed is common and the two are compared as independent samples (Welch).
+    ``n`` is 0 where fewer than two seeds are common, and the two are compared as independent
+    samples (Welch).
     """
 
     mean: Array
@@ -53,21 +58,22 @@ def difference(a: Array, b: Array) -> Difference:
     """
     a, b = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
     paired, welch = _paired(a, b), _welch(a, b)
-    choose = paired.n >= 1
+    choose = paired.n >= 2
     return Difference(*(np.where(choose, x, y) for x, y in zip(paired, welch, strict=True)))
 
 
 def seeds_needed(size: float, sd: float, power: float = 0.8) -> int | None:
     """Seeds with which a paired t-test finds a mean difference of ``size`` with this power.
 
-    ``sd`` is the standard deviation of the paired differences. ``None`` where size is 0. Counts up
+    ``sd`` is the standard deviation of the paired differences; where it is 0, three seeds, which
+    is what a constant difference takes to be believed. ``None`` where size is 0. Counts up
     from the normal approximation n = (z / d)^2, with d = size / sd and z the sum of both normal
     quantiles, by the exact power, which comes from the noncentral t distribution.
     """
     if not (size and math.isfinite(size) and math.isfinite(sd)):
         return None
-    if sd == 0:
-        return 2
+    if sd <= ROUNDING * abs(size):
+        return 3
     z, ratio = float(ndtri(1 - LEVEL / 2) + ndtri(power)), abs(size) / sd
     n = max(2, math.ceil((z / ratio) ** 2))
     while n < 1000 and _power(n, ratio) < power:
@@ -94,12 +100,17 @@ def _welch(a: Array, b: Array) -> Difference:
 
 
 def _t_test(mean: Array, error: Array, freedom: Array, n: Array) -> Difference:
-    """Student's t; equal values (no error) differ with certainty or not at all."""
-    known = np.isfinite(error)
+    """Student's t; where there is no error, values differ with certainty or not at all.
+
+    A constant difference of only two values can be chance (accuracies are multiples of 1/N), and is
+    left undecided.
+    """
+    flat = error <= ROUNDING * np.abs(mean)
+    known = np.isfinite(error) & ~(flat & (mean != 0) & ~(freedom >= 2))
     freedom = np.where(np.isfinite(freedom) & (freedom > 0), freedom, 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * stdtr(freedom, -np.abs(mean / error))
-    p = np.where(error == 0, np.where(mean == 0, 1.0, 0.0), p)
+    p = np.where(flat, np.where(mean == 0, 1.0, 0.0), p)
     half_width = error * stdtrit(freedom, 1 - LEVEL / 2)
     nothing = np.full_like(mean, np.nan)
     return Difference(mean, np.where(known, half_width, nothing), np.where(known, p, nothing), n)

@@ -52,6 +52,8 @@ def table_info(results: Results, cells: Cells, config: TableReport) -> pd.DataFr
 
     ``tried`` counts the regularizer's cells with a value in that facet, among which the best was
     chosen by the study's metric. ``difference``, ``half_width``, ``p`` compare with the baseline.
+    A best epoch is given both ways: ``_mean`` is the mean of each run's own, ``_of_mean`` that of
+    the mean curve.
     """
     judged = quantity(results.metric.at, results.metric)
     values = seed_values(results, cells, judged)
@@ -61,6 +63,8 @@ def table_info(results: Results, cells: Cells, config: TableReport) -> pd.DataFr
         numbers = spread(seed_values(results, cells, what).to_numpy())
         for name, column in zip(("mean", "sd", "n"), numbers, strict=True):
             frame[f"{what.column}_{name}"] = column
+        if what.summary == "best" and what.direction and what.name in results.curves:
+            frame[f"{what.column}_of_mean"] = best_of_mean(results.curves, cells, what)
     delta = difference(values.to_numpy(), baseline_values(cells, values, config.baseline))
     frame["difference"], frame["half_width"], frame["p"] = delta.mean, delta.half_width, delta.p
     kept = []
@@ -73,6 +77,17 @@ def table_info(results: Results, cells: Cells, config: TableReport) -> pd.DataFr
     return pd.concat(kept).reset_index(names="cell") if kept else frame.iloc[:0]
 
 
+def best_of_mean(curves: pd.DataFrame, cells: Cells, what: Quantity) -> pd.Series[float]:
+    r"""By cell, the best epoch of the mean curve over completed runs, as trajectory plots show it.
+
+    .. math:: \max_t \tfrac1S \sum_s c_s(t) \le \tfrac1S \sum_s \max_t c_s(t)
+    """
+    done = cells.runs.loc[cells.runs["status"] == "completed", ["run", "cell"]]
+    means = curves.merge(done, on="run").groupby(["cell", "epoch"])[what.name].mean()
+    by_cell = means.groupby("cell")
+    return by_cell.max() if what.direction > 0 else by_cell.min()
+
+
 def sections(results: Results, config: TableReport) -> list[Section]:
     """One table; facets are its headed parts."""
     cells = gather_cells(results)
@@ -82,14 +97,19 @@ def sections(results: Results, config: TableReport) -> list[Section]:
     metrics = [quantity(word, results.metric) for word in config.metrics]
     judged = quantity(results.metric.at, results.metric)
     against = (frame["regularizer"] != config.baseline) & frame["difference"].notna()
-    head = ["regularizer", "setting", *(what.label for what in metrics), "seeds"]
+    shown = [(what, end) for what in metrics for end in ("mean", "of_mean")]
+    shown = [(what, end) for what, end in shown if f"{what.column}_{end}" in frame]
+    head = ["regularizer", "setting", *(_label(*column) for column in shown), "seeds"]
     head += [f"{judged.words}: minus {config.baseline}, 95 % interval"] if against.any() else []
     rows: list[list[Entry]] = []
     for facet, part in frame.groupby("facet", sort=False):
         rows += [[Entry(str(facet))]] if facet else []
-        strong = {what.column: _best(part, what) for what in metrics}
+        strong = [_best(part, *column) for column in shown]
         for index, row in part.iterrows():
-            entries = [_mean(row, what, strong[what.column] == index) for what in metrics]
+            entries = [
+                _value(row, *column, best == index)
+                for column, best in zip(shown, strong, strict=True)
+            ]
             label = cells.label(row["cell"], results.factors)
             setting = label.removeprefix(row["regularizer"]).strip()
             if config.rows == "best" and row["tried"] > 1:
@@ -108,14 +128,23 @@ def _caption(config: TableReport, judged: Quantity) -> str:
     return f"Mean ± standard deviation over seeds, {which}; the best of each column in bold."
 
 
-def _best(part: pd.DataFrame, what: Quantity) -> object:
-    """Row with the best mean among those without a diverged run."""
-    sound = part[part["diverged"] == 0][f"{what.column}_mean"].dropna()
+def _label(what: Quantity, end: str) -> str:
+    return (
+        what.label if end == "mean" else what.label.replace("best epoch", "best of the mean curve")
+    )
+
+
+def _best(part: pd.DataFrame, what: Quantity, end: str) -> object:
+    """Row with the best value among those without a diverged run."""
+    sound = part[part["diverged"] == 0][f"{what.column}_{end}"].dropna()
     return (sound * what.direction).idxmax() if len(sound) and what.direction else None
 
 
-def _mean(row: pd.Series[float], what: Quantity, strong: bool) -> Entry:
-    return Entry(what.pair(row[f"{what.column}_mean"], row[f"{what.column}_sd"]), strong=strong)
+def _value(row: pd.Series[float], what: Quantity, end: str, strong: bool) -> Entry:
+    value = row[f"{what.column}_{end}"]
+    if end == "of_mean":
+        return Entry(what.text(value), strong=strong)
+    return Entry(what.pair(value, row[f"{what.column}_sd"]), strong=strong)
 
 
 def _seeds(row: pd.Series[float], judged: Quantity, metrics: list[Quantity]) -> Entry:

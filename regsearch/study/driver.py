@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from regsearch import disk
 from regsearch.records import Record, Status, Store
 from regsearch.study import checkpoints
 from regsearch.study.executors import Advanced, Event, Failed, Finished
@@ -16,6 +17,12 @@ from regsearch.study.pack import Pack
 from regsearch.study.progress import Tally
 from regsearch.study.provenance import provenance
 from regsearch.study.work import Outcome
+
+CURVES = 8
+"""Measured quantities of a run, about; a value takes four bytes."""
+
+RECORD_BYTES = 2048
+"""What a record takes beside its curves, about."""
 
 
 class Driver:
@@ -31,7 +38,14 @@ class Driver:
         self._epochs: dict[str, int] = {}
 
     def begin(self, packs: Sequence[Pack]) -> None:
-        """Note when training begins, for packs that fail before their first report."""
+        """Note when training begins, and see that the disk has room for the records.
+
+        Raises:
+            StorageError: it has not, which is better known now than when the first pack ends.
+        """
+        values = sum(run.task.train.epochs for pack in packs for run in pack.runs) * CURVES
+        count = sum(len(pack.runs) for pack in packs)
+        disk.require_space(self._checkpoints.parent, count * RECORD_BYTES + 4 * values)
         now = _now()
         self._started = {pack.name: now for pack in packs}
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from regsearch.errors import StorageError
 from regsearch.study.pack import Pack
 from regsearch.study.stop import StopSwitch
 from regsearch.study.work import Outcome, PackWork, Progress
+from regsearch.train.pilot import Advice, pilot
 
 REPORT_EVERY_S = 0.5
 """A pack reports after the first epoch that ends later than this: Ray's driver is one process."""
@@ -62,6 +63,9 @@ class Executor(Protocol):
     def start(self) -> None:
         """Begin to start what is needed; returns at once."""
 
+    def pilot(self, *arguments: Any) -> Advice:
+        """``regsearch.train.pilot.pilot`` where the packs will be trained."""
+
     def run(self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch) -> None:
         """Train ``packs`` in order; an exception of ``tell`` stops everything and is raised.
 
@@ -86,6 +90,10 @@ class InProcessExecutor:
 
     def close(self) -> None:
         """Nothing to give back."""
+
+    def pilot(self, *arguments: Any) -> Advice:
+        """In this process."""
+        return pilot(*arguments)
 
     def run(self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch) -> None:
         """Train ``packs`` in order."""

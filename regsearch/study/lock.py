@@ -50,7 +50,8 @@ def hold(folder: Path) -> Iterator[Holder]:
         if not _acquire(handle, path):
             raise ConflictError(
                 f"{folder} is being run by {_read(handle) or 'another process'}. Wait until it is "
-                "done, or end it with `regsearch stop`; then give the same command again."
+                f"done, or end it with `regsearch stop {os.path.relpath(folder)}`; then give the "
+                "same command again."
             )
         ours = Holder(
             os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat("T", "seconds")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -26,14 +27,21 @@ class Chooser:
 
     ``remembered`` is what was chosen before, to be kept with the study: a study that goes on
     after an interruption is computed as it was begun, so that its numbers are the same. One that
-    has grown, or whose file asks for other packs, is measured anew.
+    has grown, or whose file asks for other packs, is measured anew. ``measure`` runs the pilot
+    where the packs will be trained; without it, here.
     """
 
-    def __init__(self, spec: Pipeline, workers: int, remembered: dict[str, Any]) -> None:
-        self._spec, self._workers = spec, workers
+    def __init__(
+        self,
+        spec: Pipeline,
+        workers: int,
+        remembered: dict[str, Any],
+        measure: Callable[..., Advice] | None = None,
+    ) -> None:
+        self._spec, self._workers, self._pilot = spec, workers, measure or pilot
         self._asked = [spec.pack, spec.compile, spec.device]
         self.remembered = dict(remembered)
-        self.seconds = 0.0  # of training on one worker, all structures chosen for
+        self.seconds = 0.0  # of training, the workers side by side, all structures chosen for
         self.bytes = 0  # of the largest pack
 
     def choose(self, structure: str, runs: list[PlannedRun]) -> tuple[int, Engine]:
@@ -56,7 +64,9 @@ class Chooser:
         spec = self._spec
         most = spec.pack if isinstance(spec.pack, int) else 1 if spec.pack == "off" else None
         try:
-            advice = pilot([run.task for run in runs], self._workers, self._engine(False), most)
+            advice = self._pilot(
+                [run.task for run in runs], self._workers, self._engine(False), most
+            )
         except RegsearchError:
             raise
         except Exception:  # the packs will meet it too, and each run's record will say what it is

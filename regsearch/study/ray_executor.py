@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -20,9 +21,11 @@ from regsearch.study.executors import (
     describe,
 )
 from regsearch.study.pack import Pack
+from regsearch.study.packing import processors
 from regsearch.study.ray_session import RaySession, Resources
 from regsearch.study.stop import StopSwitch
 from regsearch.study.work import PackWork
+from regsearch.train.pilot import Advice, pilot
 
 
 class PackTrainable(tune.Trainable):
@@ -124,6 +127,8 @@ class RayExecutor:
     @property
     def workers(self) -> int:
         """How many packs Ray can train at the same time."""
+        if not (self._session.remote or ray.is_initialized()):
+            return self._resources.slots(*processors())  # what our own Ray will have
         self._session.wait()
         total = ray.cluster_resources()
         return self._resources.slots(total.get("CPU", 0), total.get("GPU", 0))
@@ -131,6 +136,15 @@ class RayExecutor:
     def start(self) -> None:
         """Start Ray in the background."""
         self._session.start()
+
+    def pilot(self, *arguments: Any) -> Advice:
+        """In this process; for a cluster on one of its nodes, which may have what we lack."""
+        if not self._session.remote:
+            return pilot(*arguments)
+        self._session.wait()
+        node = ray.remote(num_cpus=self._resources.cpu, num_gpus=self._resources.gpu)(pilot)
+        advice: Advice = ray.get(node.remote(*arguments))
+        return advice
 
     def close(self) -> None:
         """End a Ray of our own."""
@@ -164,7 +178,10 @@ class RayExecutor:
 
 
 def _cause(trial: Any) -> BaseException | None:
-    error = trial.get_pickled_error() or trial.get_error()
+    """What a worker raised; Tune notes it on this machine first, and in its storage too late."""
+    if trial.pickled_error_file is None:
+        return None
+    error = ray.cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
     return error.cause if isinstance(error, ray.exceptions.RayTaskError) else error
 
 
@@ -175,4 +192,4 @@ def _reason(error: BaseException | None) -> str:
             "WorkerDied: the worker process was killed, ran out of memory or crashed. Ray says: "
             + told.splitlines()[0]
         )
-    return describe(error) if error else "the trial ended without saying why"
+    return describe(error) if error else "Ray Tune ended the trial without saying why"

@@ -75,6 +75,11 @@ class RaySession:
         self._stack = ExitStack()
         self.folder = Path()
 
+    @property
+    def remote(self) -> bool:
+        """Whether packs may be trained on other machines than this."""
+        return self._address is not None
+
     def start(self) -> None:
         """Begin to start or to connect; returns at once."""
         os.environ.update(_ENVIRONMENT)

@@ -181,7 +181,7 @@ class Mlflow(Config):
     ] = None
     experiment: Annotated[
         Annotated[str, Field(min_length=1, max_length=250)] | None,
-        Field(description="null: the study's name"),
+        Field(description="null: MLFLOW_EXPERIMENT_NAME, else the study's name"),
     ] = None
 
 

@@ -54,12 +54,8 @@ class PackWork:
         epochs, diverged, metrics = 0, 0, {}
         while self._waiting:
             pack = self._waiting[0]
-            try:
-                training = self._open(pack)
-                training.run_epoch()
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
+            training = self._train_epoch(pack)
+            if training is None:
                 self._halve(pack)
                 continue
             epochs += len(pack.runs)
@@ -71,6 +67,22 @@ class PackWork:
             if time.monotonic() >= deadline:
                 break
         return Progress(epochs, diverged, metrics)
+
+    def _train_epoch(self, pack: Pack) -> PackTraining | None:
+        """The training after one more epoch; None when memory ran out.
+
+        What an error left half trained is let go: it must not be saved as a whole epoch, and
+        must not hold the memory that the halves need.
+        """
+        try:
+            training = self._open(pack)
+            training.run_epoch()
+        except Exception as error:
+            self._training = None
+            if not is_out_of_memory(error):
+                raise
+            return None
+        return training
 
     def save(self) -> None:
         """Write a checkpoint of what is being trained, if there is a folder for it."""
@@ -96,6 +108,7 @@ class PackWork:
         self._drop()
 
     def _halve(self, pack: Pack) -> None:
+        pack.engine.release_memory()
         if self._saves:
             self._saves.discard()  # of a pack that does not fit, and is not begun again
         self._drop()

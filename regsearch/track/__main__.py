@@ -20,9 +20,9 @@ from regsearch.track.address import Tracking, resolve
 from regsearch.track.courier import Courier
 from regsearch.track.ending import ProcessEnding
 from regsearch.track.follow import Ending, follow
+from regsearch.track.identity import identify
 from regsearch.track.log import LOG_NAME, DeliveryLog
 from regsearch.track.outcome import Outcome
-from regsearch.track.process import study_name
 
 NICENESS = 10  # training comes first
 
@@ -33,7 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="the study's folder")
     parser.add_argument("--tracking-uri", help="default: MLFLOW_TRACKING_URI, then ./mlflow.db")
     parser.add_argument("--experiment", help="default: MLFLOW_EXPERIMENT_NAME, then the study")
-    parser.add_argument("--study", help="default: what the study's store says")
     parser.add_argument(
         "--follow", action="store_true", help="go on until standard input is closed"
     )
@@ -45,18 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.nice(NICENESS)
     ending = ProcessEnding(sys.stdin.fileno() if args.follow else None)
     tracking = Tracking(args.tracking_uri, args.experiment)
-    outcome = carry_study(args.folder, tracking, args.study, ending, args.patience)
+    outcome = carry_study(args.folder, tracking, ending, args.patience)
     sys.stdout.write(f"{outcome.to_json()}\n")
     return int(outcome.exit_code)
 
 
-def carry_study(
-    folder: Path, tracking: Tracking, study: str | None, ending: Ending, patience_s: float
-) -> Outcome:
+def carry_study(folder: Path, tracking: Tracking, ending: Ending, patience_s: float) -> Outcome:
     """Deliver one study until ``ending``; one process at a time."""
     try:
-        study = study or study_name(folder)
-        address = resolve(tracking, study)
+        study = identify(folder)
+        address = resolve(tracking, study.name)
         with (
             FileLock(folder / ".delivery.lock", timeout=patience_s),
             Store.open(folder, read_only=True) as store,

@@ -64,13 +64,13 @@ class Bulk:
                 return None
         return cls(SqlAlchemyStore(uri, experiment.artifact_location), experiment)
 
-    def insert(self, views: Sequence[RunView], parent: str) -> list[str]:
-        """Write finished runs as children of ``parent``, all or none; returns their ids."""
+    def insert(self, views: Sequence[RunView], shared_tags: dict[str, str]) -> list[str]:
+        """Write finished runs, each with ``shared_tags`` too, all or none; returns their ids."""
         ids = [uuid.uuid4().hex for _ in views]
         pairs = list(zip(ids, views, strict=True))
         rows: dict[Any, list[Row]] = {
             SqlRun: [self._run(id_, view) for id_, view in pairs],
-            SqlTag: list(_tags(pairs, parent)),
+            SqlTag: [row for id_, view in pairs for row in _texts(id_, view.tags | shared_tags)],
             SqlParam: [row for id_, view in pairs for row in _texts(id_, view.params)],
             SqlMetric: [_point(id_, point) for id_, view in pairs for point in view.metrics],
             SqlLatestMetric: [
@@ -104,11 +104,6 @@ class Bulk:
             "source_version": "",
             "entry_point_name": "",
         }
-
-
-def _tags(pairs: Iterable[tuple[str, RunView]], parent: str) -> Iterator[Row]:
-    for run_id, view in pairs:
-        yield from _texts(run_id, view.tags | {"mlflow.parentRunId": parent})
 
 
 def _texts(run_id: str, texts: dict[str, str]) -> Iterator[Row]:

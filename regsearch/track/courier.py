@@ -12,6 +12,7 @@ from regsearch.records.record import Record, Status
 from regsearch.track.address import Address
 from regsearch.track.artifacts import study_files
 from regsearch.track.environment import prepare_environment
+from regsearch.track.identity import Identity
 from regsearch.track.log import DeliveryLog
 from regsearch.track.outcome import Outcome
 from regsearch.track.summary import Summary
@@ -38,7 +39,7 @@ class Courier:
     """One study on its way to one address; connects only when there is something to deliver."""
 
     def __init__(
-        self, source: Source, folder: Path, address: Address, study: str, log: DeliveryLog
+        self, source: Source, folder: Path, address: Address, study: Identity, log: DeliveryLog
     ) -> None:
         self._source = source
         self._folder = folder
@@ -69,7 +70,7 @@ class Courier:
         if not all(self._log.has(record.run, record.finished) for record in self._batch):
             from regsearch.track.delivery import deliver
 
-            refused = deliver(self._batch, self._connect(), self._log, self._study)
+            refused = deliver(self._batch, self._connect(), self._log, self._study.name)
         for record in self._batch:
             self._summary.add(record)
         self._arrived += len(self._batch) - len(refused)

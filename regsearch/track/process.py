@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from regsearch.errors import RegsearchError, UnknownName
+from regsearch.errors import RegsearchError
 from regsearch.records import Store
 from regsearch.track.address import Tracking, resolve
+from regsearch.track.identity import identify
 from regsearch.track.log import LOG_NAME, DeliveryLog
 from regsearch.track.outcome import Outcome
 
@@ -33,9 +34,9 @@ class Delivery:
         self._study = study
 
     @classmethod
-    def start(cls, folder: Path, tracking: Tracking, study: str | None = None) -> Delivery:
-        """Start to deliver the study in ``folder``, called ``study`` or else as its store says."""
-        study = study or study_name(folder)
+    def start(cls, folder: Path, tracking: Tracking) -> Delivery:
+        """Start to deliver the study in ``folder``."""
+        study = identify(folder).name
         address = resolve(tracking, study)
         environment = os.environ | {
             "MLFLOW_TRACKING_URI": address.uri,  # not an argument: it may hold a password
@@ -43,7 +44,7 @@ class Delivery:
                 [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
             ),
         }
-        arguments = ["--experiment", address.experiment, "--study", study, "--follow"]
+        arguments = ["--experiment", address.experiment, "--follow"]
         with (folder / PROTOCOL).open("w") as protocol:
             process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-P", "-m", "regsearch.track", str(folder), *arguments],
@@ -87,15 +88,6 @@ class Delivery:
             return outcome_on_disk(self._folder, self._tracking, self._study, why)
         except RegsearchError as error:
             return Outcome(0, 0, f"{why}; {error}")
-
-
-def study_name(folder: Path) -> str:
-    """What the study's store says it is called, or else the folder's name."""
-    try:
-        with Store.open(folder, read_only=True) as store:
-            return str(store.facts().get("name") or folder.resolve().name)
-    except UnknownName:
-        return folder.resolve().name
 
 
 def outcome_on_disk(

@@ -60,5 +60,5 @@ class Summary:
                 f"* {count} x {reason[:200]}" for reason, count in self.reasons.most_common(10)
             ]
         lines += ["", "Phase diagrams and tables: `report.html` among the artifacts."]
-        lines += ["The same study again: `regsearch run spec.yaml`, also among them."]
+        lines += ["The same study again: `regsearch run resolved.yaml`, also among them."]
         return "\n".join(lines)

@@ -19,9 +19,11 @@ from mlflow.exceptions import MlflowException
 from regsearch.errors import ServiceError
 from regsearch.track.address import Address, artifact_location
 from regsearch.track.bulk import Bulk
+from regsearch.track.identity import Identity
 from regsearch.track.view import RunView, chunks
 
 STUDY_TAG = "regsearch.study"
+ID_TAG = "regsearch.study_id"
 PARENT_TAG = "mlflow.parentRunId"
 
 
@@ -35,9 +37,14 @@ class Found(NamedTuple):
 class Parent(NamedTuple):
     """The run that stands for a study."""
 
-    study: str
+    study_id: str
     mlflow_run: str
     is_new: bool
+
+    @property
+    def child_tags(self) -> dict[str, str]:
+        """What every run of the study is tagged with besides its own."""
+        return {ID_TAG: self.study_id, PARENT_TAG: self.mlflow_run}
 
 
 class Target:
@@ -52,7 +59,7 @@ class Target:
         self.bulk = bulk
 
     @classmethod
-    def connect(cls, address: Address, study: str, start_time: int) -> Target:
+    def connect(cls, address: Address, study: Identity, start_time: int) -> Target:
         """Open the store, create what is missing of store, experiment and parent run.
 
         Raises:
@@ -66,7 +73,7 @@ class Target:
 
     def find(self, view: RunView) -> Found | None:
         """The run that shows this very record, if there is one; it becomes a child of ours."""
-        tags = {STUDY_TAG: self.parent.study, "regsearch.run": view.run}
+        tags = {ID_TAG: self.parent.study_id, "regsearch.run": view.run}
         run = _search(self._client, self._experiment, tags | {"regsearch.finished": view.finished})
         if run is None:
             return None
@@ -76,7 +83,7 @@ class Target:
 
     def create(self, view: RunView) -> str:
         """Create the run with its tags; returns MLflow's id."""
-        tags = view.tags | {PARENT_TAG: self.parent.mlflow_run}
+        tags = view.tags | self.parent.child_tags
         return _create_run(self._client, self._experiment, view.start_time, tags)
 
     def complete(self, mlflow_run: str, view: RunView) -> None:
@@ -93,7 +100,7 @@ class Target:
         """Create complete runs, all or none; only where ``bulk`` is there. Returns their ids."""
         if self.bulk is None:
             raise TypeError("this store takes runs one by one")
-        return self.bulk.insert(views, self.parent.mlflow_run)
+        return self.bulk.insert(views, self.parent.child_tags)
 
     def remove(self, mlflow_run: str) -> None:
         """Delete a run (MLflow can restore it); no error if it is gone already."""
@@ -143,18 +150,18 @@ def _open_experiment(client: MlflowClient, address: Address) -> Experiment:
 
 
 def _open_parent(
-    client: MlflowClient, experiment: Experiment, study: str, start_time: int
+    client: MlflowClient, experiment: Experiment, study: Identity, start_time: int
 ) -> Parent:
     """The run that stands for the study, running again if it was finished."""
-    tags = {STUDY_TAG: study, "regsearch.part": "study"}
+    tags = {ID_TAG: study.id, "regsearch.part": "study"}
     parent = _search(client, experiment, tags)
     if parent is None:
-        tags |= {"mlflow.runName": study, "mlflow.source.name": "regsearch"}
-        tags |= {"mlflow.source.type": "LOCAL"}
-        return Parent(study, _create_run(client, experiment, start_time, tags), is_new=True)
+        tags |= {STUDY_TAG: study.name, "mlflow.runName": study.name}
+        tags |= {"mlflow.source.name": "regsearch", "mlflow.source.type": "LOCAL"}
+        return Parent(study.id, _create_run(client, experiment, start_time, tags), is_new=True)
     if parent.info.status != "RUNNING":
         client.update_run(parent.info.run_id, status="RUNNING")
-    return Parent(study, parent.info.run_id, is_new=False)
+    return Parent(study.id, parent.info.run_id, is_new=False)
 
 
 def _create_run(

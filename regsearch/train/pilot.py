@@ -34,6 +34,8 @@ MEMORY_SHARE = 0.5
 
 LADDER = (1, 4, 16, 64, 256)
 RUNG_S = 0.3
+NOISE = 0.1
+"""Packs that are slower by less than this are as fast: the largest of them is taken."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Advice:
 
     runs_together: int
     compile: bool
-    seconds: float  # of all runs on one worker
+    seconds: float  # of the share of one worker
     bytes_per_run: int
 
 
@@ -86,12 +88,14 @@ def pilot(tasks: Sequence[Task], workers: int, engine: Engine, most: int | None 
         compiler=compiler_found(),
     )
     eager = replace(engine, compile=False)
-    return advise([_climb(tasks[:runs], eager) for runs in LADDER if runs <= work.most], work)
+    ladder = [*(runs for runs in LADDER if runs < work.most), work.most]
+    return advise([_climb(tasks[:runs], eager) for runs in ladder[: len(LADDER)]], work)
 
 
 def advise(rungs: Sequence[Rung], work: Work) -> Advice:
     """Recommendation for ``work`` from at least one measured rung."""
-    best = min(rungs, key=lambda rung: rung.seconds / rung.runs)
+    fastest = min(rung.seconds / rung.runs for rung in rungs)
+    best = [rung for rung in rungs if rung.seconds / rung.runs <= fastest * (1 + NOISE)][-1]
     eager = best.seconds / best.runs * work.runs * work.epochs
     if not (work.compiler and worth_compiling(eager)):
         return Advice(best.runs, False, eager, work.bytes_per_run)

@@ -97,5 +97,5 @@ def test_first_step_of_adam_moves_by_the_learning_rate() -> None:
     [("sgd", {"lr": 0.0}), ("sgd", {"lr": 0.1, "momentum": 1.0}), ("adam", {"betas": [0.9, 1.0]})],
 )
 def test_values_out_of_range_are_refused(kind: str, wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="greater than|less than"):
+    with pytest.raises(ValueError, match=r"greater than|less than"):
         OPTIMIZERS[kind].config.model_validate({"kind": kind, **wrong})

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from regsearch.records import Record, Status
-from regsearch.records.frame import curves_frame, planned_frame, records_frame
+from regsearch.records.frame import curves_frame, planned_frame, records_frame, to_csv
 from tests.samples import float32, sample_record, sample_task
 
 FIRST = ["run", "cell", "regularizer"]
@@ -216,3 +216,10 @@ def test_curves_are_one_row_an_epoch() -> None:
         }
     )
     pd.testing.assert_frame_equal(curves_frame(records), expected)
+
+
+def test_a_spreadsheet_takes_no_text_for_a_formula() -> None:
+    frame = pd.DataFrame({"reason": ["=1+1", "@x", "fine", None], "gap": [-0.5, 1.0, 2.0, 3.0]})
+    assert to_csv(frame).decode().splitlines() == [
+        "reason,gap", "'=1+1,-0.5", "'@x,1.0", "fine,2.0", ",3.0",
+    ]  # fmt: skip

@@ -161,5 +161,5 @@ def test_released_rule_takes_the_signed_maximum_and_never_less_than_zero() -> No
 
 def test_alpha_and_v_out_of_range_are_refused() -> None:
     for wrong in ({"v": -0.1, "alpha": 0.0}, {"v": 0.1, "alpha": 1.01}):
-        with pytest.raises(ValueError, match="greater than|less than"):
+        with pytest.raises(ValueError, match=r"greater than|less than"):
             Volumization(**wrong)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from regsearch.attach import attach
+from regsearch.own_loop import attach
 from regsearch.regularizers.weight_decay import WeightDecay, on_grads, plan
 
 

@@ -97,6 +97,18 @@ def test_a_neutral_value_must_give_the_numbers_of_none(
     assert check(make_study(accuracy, LINE), "Limit cases agree").level == level
 
 
+def test_methods_together_are_never_neutral(make_study: Callable[..., Results]) -> None:
+    """volumization at alpha = 1 does nothing, the decay that is applied with it does."""
+    both = {"volumization + weight_decay": {"alpha": [1.0]}, "none": {}}
+    renamed = {"volumization + weight_decay.alpha": "volumization.alpha"}
+    results = make_study(lambda kind, *_: 0.5 if kind == "none" else 0.9, both)
+    results = results._replace(
+        records=results.records.rename(columns=renamed),
+        planned=results.planned.rename(columns=renamed),
+    )
+    assert "Limit cases agree" not in titles(results)
+
+
 def test_curves_that_still_rise_are_told(make_study: Callable[..., Results]) -> None:
     """A rise of 0.01 per epoch is 5 points from one window of five epochs to the next."""
     results = make_study(peak, LINE, epochs=20)

@@ -16,7 +16,7 @@ import pytest
 from regsearch.errors import UnknownName
 from regsearch.report import REPORTS, Results, write_report
 from regsearch.report.curves import Curves
-from regsearch.report.page import make_sections, to_csv
+from regsearch.report.page import make_sections
 from regsearch.report.pareto import Pareto
 from regsearch.report.phase_diagram import PhaseDiagram
 from regsearch.report.table import TableReport
@@ -197,8 +197,42 @@ def test_without_configs_everything_that_needs_no_settings_is_made(results: Resu
     ]  # fmt: skip
 
 
-def test_a_spreadsheet_takes_no_text_for_a_formula() -> None:
-    frame = pd.DataFrame({"reason": ["=1+1", "@x", "fine", None], "gap": [-0.5, 1.0, 2.0, 3.0]})
-    assert to_csv(frame).decode().splitlines() == [
-        "reason,gap", "'=1+1,-0.5", "'@x,1.0", "fine,2.0", ",3.0",
+def test_every_picture_and_table_has_a_file_of_its_own(results: Results) -> None:
+    """Other axes are told by name; what differs in nothing that a name tells is numbered."""
+    configs = [
+        PhaseDiagram(x="v", y="alpha", metrics=["last10"]),
+        PhaseDiagram(x="alpha", y="dataset.label_noise", metrics=["last10"]),
+        PhaseDiagram(x="v", y="alpha", metrics=["last10"], baseline="weight_decay"),
+        Curves(best=1),
+        Curves(best=2),
+        Curves(best=2),
+        TableReport(metrics=["last10"]),
+        TableReport(metrics=["gap"]),
+    ]
+    sections = make_sections(results, configs)
+    names = [
+        name
+        for section in sections
+        for name in (*(p.name for p in section.pictures), *(t.name for t in section.tables))
+    ]
+    plane = "phase_volumization_test_accuracy_last10"
+    assert names == [
+        plane, f"{plane}_minus_none",
+        "phase_volumization_alpha_label_noise_test_accuracy_last10",
+        "phase_volumization_alpha_label_noise_test_accuracy_last10_minus_none",
+        f"{plane}_2", f"{plane}_minus_weight_decay",
+        "curves_test_accuracy", "curves_test_accuracy_2",
+        "table_best", "table_best_2",
     ]  # fmt: skip
+
+
+def test_each_report_shows_its_own_picture(results: Results, tmp_path: Path) -> None:
+    write_report(results, [Curves(best=1), Curves(best=3)], tmp_path)
+    first, second = (
+        pd.read_csv(tmp_path / f"figures/curves_test_accuracy{end}.csv") for end in ("", "_2")
+    )
+    assert first["cell"].nunique() < second["cell"].nunique()
+    svgs = [(tmp_path / f"figures/curves_test_accuracy{end}.svg").read_text() for end in ("", "_2")]
+    assert svgs[0] != svgs[1]
+    page = (tmp_path / "report.html").read_text()
+    assert all(svg in page for svg in svgs)

@@ -223,9 +223,23 @@ def test_wrong_names_are_found_before_anything_runs(config: dict[str, Any], word
     assert problem.startswith(words)
 
 
+def test_with_one_seed_nothing_can_be_told_apart(make_study: Callable[..., Results]) -> None:
+    def steep(kind: str, settings: dict[str, float], noise: float, seed: int) -> float:
+        return 0.5 + 0.1 * settings.get("v", 0)
+
+    results = make_study(steep, PLANE, seeds=(0,))
+    info = info_of(results)
+    assert all(square.tied for square in info.panels[0].squares)
+    assert info.panels[0].outline == []
+    plane, contrast = sections(results, PhaseDiagram(metrics=["last10"]))
+    assert "(n = 1), one seed: nothing can be told apart." in plane.pictures[0].caption
+    assert contrast.pictures[0].caption.endswith("Too few seeds: nothing can be told apart.")
+
+
 def test_captions_name_the_best_cell(results: Results) -> None:
+    """(2, 1), 20 points behind, has one seed only: no test tells it from the best."""
     plane = sections(results, PhaseDiagram(metrics=["last10"]))[0]
     assert (
-        "volumization v=1 alpha=-1, 80.37 ± 1.68 (n = 3), no other cell"
+        "volumization v=1 alpha=-1, 80.37 ± 1.68 (n = 3), one other cell not distinguishable"
         in plane.pictures[0].caption
     )

@@ -47,10 +47,29 @@ def test_one_seed_gives_a_difference_but_no_verdict() -> None:
     assert np.isnan(found.half_width)
 
 
+def test_one_common_seed_is_no_pair_and_welchs_test_takes_all_values() -> None:
+    a, b = np.array([1.0, 1.2, 1.5, NAN]), np.array([NAN, NAN, 2.0, 2.6])
+    found = difference(a, b)
+    expected = oracle.ttest_ind(a[:3], b[2:], equal_var=False)
+    assert found.n == 0
+    assert found.mean == pytest.approx(3.7 / 3 - 2.3)
+    assert found.p == pytest.approx(expected.pvalue)
+
+
 def test_equal_numbers_do_not_differ_and_a_constant_gain_does() -> None:
     a = np.array([0.25, 0.5, 0.75])
     assert difference(a, a).p == 1
     assert difference(a + 0.125, a).p == 0
+    assert difference(a + 0.1, a).p == 0  # constant but for rounding
+
+
+@pytest.mark.parametrize("gain", [0.125, 0.1])
+def test_a_constant_gain_over_two_seeds_may_be_chance(gain: float) -> None:
+    a = np.array([0.25, 0.7])
+    found = difference(a + gain, a)
+    assert found.mean == pytest.approx(gain)
+    assert np.isnan([found.p, found.half_width]).all()
+    assert difference(a, a).p == 1
 
 
 def test_seeds_needed_has_the_power_that_it_promises() -> None:
@@ -63,6 +82,10 @@ def test_seeds_needed_has_the_power_that_it_promises() -> None:
             for k in (n, n - 1)
         )
         assert fewer < 0.8 <= enough
+
+
+def test_a_constant_difference_takes_three_seeds() -> None:
+    assert seeds_needed(0.1, 1e-17) == 3
 
 
 def test_no_number_of_seeds_shows_that_nothing_differs() -> None:

@@ -36,6 +36,17 @@ def test_each_regularizer_at_its_best_cell_with_the_best_in_bold(
     ]  # fmt: skip
 
 
+def test_the_best_epoch_of_the_mean_curve_stands_beside_the_mean_of_best_epochs(
+    make_study: Callable[..., Results],
+) -> None:
+    """Two peaks of 0.9 at different epochs: the mean curve is 0.5, 0.7, 0.7, 0.5."""
+    results = make_study(lambda *_: 0.5, {"none": {}}, seeds=(0, 1))
+    curves = results.curves.assign(test_accuracy=[0.5, 0.9, 0.5, 0.5, 0.5, 0.5, 0.9, 0.5])
+    records = results.records.assign(test_accuracy_best=0.9)
+    rows = rows_of(results._replace(curves=curves, records=records), metrics=["best"])
+    assert rows == [["none", "", "**90.00 ± 0.00**", "**70.00**", "2"]]
+
+
 def test_facets_head_their_rows(make_study: Callable[..., Results]) -> None:
     rows = rows_of(make_study(accuracy, PLANE, noises=(0.0, 0.4)), metrics=["last10"])
     assert [row[0] for row in rows if len(row) == 1] == ["label noise = 0", "label noise = 0.4"]

@@ -96,7 +96,7 @@ def test_lists_are_told_from_grids_by_the_type() -> None:
 bounds = st.floats(-1e6, 1e6).map(lambda x: float(f"{x:.6g}"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(bounds, bounds, st.integers(2, 50))
 def test_linspace_is_numpys_to_twelve_digits(low: float, high: float, count: int) -> None:
     if low < high:
@@ -107,7 +107,7 @@ def test_linspace_is_numpys_to_twelve_digits(low: float, high: float, count: int
         assert linspace(low, high, count)[-1] == high
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.floats(1e-9, 1e3), st.floats(1.01, 1e6), st.integers(2, 50))
 def test_logspace_has_equal_ratios_between_its_bounds(low: float, ratio: float, n: int) -> None:
     values = logspace(low, low * ratio, n)

@@ -241,7 +241,7 @@ specs = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(specs)
 def test_a_resolved_pipeline_is_the_same_pipeline(spec: dict[str, Any]) -> None:
     pipeline = check(Sources.of(spec))
@@ -259,7 +259,7 @@ def shuffled(value: Any, random: Any) -> Any:
     return [shuffled(item, random) for item in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(specs, st.randoms(use_true_random=False))
 def test_hashes_do_not_depend_on_the_order_of_keys(spec: dict[str, Any], random: Any) -> None:
     other = shuffled(spec, random)

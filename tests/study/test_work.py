@@ -188,3 +188,25 @@ def test_a_full_disk_is_told_as_such(pack: Pack, tmp_path: Path) -> None:
         job = PackWork(pack, folder, 0, 2)
         with pytest.raises(StorageError, match="the disk is full"):
             job.advance(0)
+
+
+def test_an_epoch_that_an_error_cut_short_is_not_saved(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """State is changed in place: half an epoch, taken for a whole one, gives wrong numbers."""
+    whole, advance = uninterrupted(pack), PackTraining._advance
+    steps_of_fourth_epoch = iter(range(10))
+
+    def stumble(training: PackTraining, *batch: torch.Tensor) -> None:
+        advance(training, *batch)
+        if training.epoch == 3 and next(steps_of_fourth_epoch) == 0:
+            raise RuntimeError("the machine stumbles")
+
+    job = PackWork(pack, tmp_path, 0.0, 2)
+    with monkeypatch.context() as broken:
+        broken.setattr(PackTraining, "_advance", stumble)
+        with pytest.raises(RuntimeError, match="stumbles"):
+            job.advance(60)
+    job.save()  # as an actor does when it is stopped
+    monkeypatch.undo()
+    assert curves(finish(PackWork(pack, tmp_path, 60, 2))) == whole

@@ -166,14 +166,14 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.dictionaries(words, values, max_size=5), st.booleans())
 def test_what_pyyaml_writes_is_read_back(value: dict[str, Any], flow: bool) -> None:
     text = yaml.safe_dump(value, default_flow_style=flow, allow_unicode=True)
     assert parse_yaml(text, "f.yaml").value == value
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_no_text_crashes_the_reader(data: st.DataObject) -> None:
     text = list(EXAMPLE)

@@ -46,7 +46,7 @@ def test_all_runs_are_written_or_none(address: Address, experiment: Any, tools: 
     store = Bulk.open(address.uri, experiment)
     assert store is not None
     with pytest.raises(MlflowException, match="UNIQUE"):
-        store.insert([good, bad._replace(metrics=[twice, twice])], "0" * 32)
+        store.insert([good, bad._replace(metrics=[twice, twice])], {"mlflow.parentRunId": "0" * 32})
     assert MlflowClient(address.uri).search_runs([experiment.experiment_id]) == []
 
 
@@ -58,7 +58,7 @@ def test_the_latest_of_a_metric_is_decided_as_mlflow_decides(
     view = view_run(tools.record(1), "noise")._replace(metrics=points)
     store, client = Bulk.open(address.uri, experiment), MlflowClient(address.uri)
     assert store is not None
-    (mlflow_run,) = store.insert([view], "0" * 32)
+    (mlflow_run,) = store.insert([view], {"mlflow.parentRunId": "0" * 32})
     by_client = client.create_run(experiment.experiment_id).info.run_id
     for point in points:
         client.log_metric(by_client, *point)

@@ -14,11 +14,13 @@ from regsearch.records import Status
 from regsearch.track import delivery
 from regsearch.track.address import Address
 from regsearch.track.delivery import deliver
+from regsearch.track.identity import Identity
 from regsearch.track.log import DeliveryLog
 from regsearch.track.target import Target
 from regsearch.track.view import RunView, view_run
 
 WAYS = ("client", "bulk")
+NOISE = Identity("0f1e", "noise")
 
 
 class Crash(BaseException):
@@ -34,7 +36,7 @@ def log(tmp_path: Path, address: Address) -> Iterator[DeliveryLog]:
 @pytest.fixture
 def connect(address: Address) -> Callable[[str], Target]:
     def connect(way: str) -> Target:
-        target = Target.connect(address, "noise", 1)
+        target = Target.connect(address, NOISE, 1)
         assert target.bulk is not None
         if way == "client":
             target.bulk = None
@@ -208,24 +210,38 @@ def test_an_emptied_store_is_filled_again(
     address: Address, empty_mlflow: Path, log: DeliveryLog, tools: Any, tmp_path: Path
 ) -> None:
     records = tools.mix(4)
-    deliver(records[:3], Target.connect(address, "noise", 1), log, "noise")
+    deliver(records[:3], Target.connect(address, NOISE, 1), log, "noise")
     fresh = tmp_path / "fresh.db"
     fresh.write_bytes(empty_mlflow.read_bytes())
-    target = Target.connect(Address(f"sqlite:///{fresh}", address.experiment), "noise", 1)
+    target = Target.connect(Address(f"sqlite:///{fresh}", address.experiment), NOISE, 1)
     for _ in range(2):
         deliver(records, target, log, "noise")
     found = tools.content(Address(f"sqlite:///{fresh}", address.experiment))
     assert len(found) == 4
 
 
-def test_studies_in_one_experiment_do_not_mix(address: Address, tmp_path: Path, tools: Any) -> None:
-    for study in ("noise", "noise's twin"):
-        with DeliveryLog.open(tmp_path / f"{study}.db", address.key) as log:
-            deliver(tools.mix(2), Target.connect(address, study, 1), log, study)
-    parents = MlflowClient(address.uri).search_runs(["1"], "tags.`regsearch.part` = 'study'")
-    children = [run["tags"]["regsearch.study"] for run in tools.content(address)]
-    assert {run.info.run_name for run in parents} == set(children)
-    assert sorted(children) == ["noise", "noise", "noise's twin", "noise's twin"]
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["noise", "noise's twin"])
+def test_studies_in_one_experiment_do_not_mix(
+    way: str, name: str, address: Address, tmp_path: Path, tools: Any
+) -> None:
+    studies = [NOISE, Identity("1f2e", name)]
+    for _ in range(2):  # again with a log that knows nothing
+        for study in studies:
+            with DeliveryLog.open(tmp_path / "delivery.db", address.key) as log:
+                target = Target.connect(address, study, 1)
+                target.bulk = target.bulk if way == "bulk" else None
+                deliver(tools.mix(2), target, log, study.name)
+            (tmp_path / "delivery.db").unlink()
+    client = MlflowClient(address.uri)
+    parents = client.search_runs(["1"], "tags.`regsearch.part` = 'study'")
+    assert sorted(run.info.run_name for run in parents) == ["noise", name]
+    for parent in parents:
+        children = client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+        told = [(run.data.tags["regsearch.study"], run.data.tags["regsearch.study_id"])
+                for run in children]  # fmt: skip
+        assert told == [(parent.info.run_name, parent.data.tags["regsearch.study_id"])] * 2
+    assert {run.data.tags["regsearch.study_id"] for run in parents} == {"0f1e", "1f2e"}
 
 
 def test_one_refused_run_does_not_hold_up_the_others(
@@ -255,7 +271,7 @@ def test_one_refused_run_does_not_hold_up_the_others(
 def test_a_deleted_experiment_is_restored(address: Address, tools: Any, log: DeliveryLog) -> None:
     client = MlflowClient(address.uri)
     client.delete_experiment(client.create_experiment(address.experiment))
-    deliver(tools.mix(2), Target.connect(address, "noise", 1), log, "noise")
+    deliver(tools.mix(2), Target.connect(address, NOISE, 1), log, "noise")
     assert len(tools.content(address)) == 2
 
 

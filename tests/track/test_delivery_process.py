@@ -18,7 +18,7 @@ from regsearch.records import Store
 from regsearch.track import Delivery, Outcome, Tracking, outcome_on_disk, process
 from regsearch.track.__main__ import carry_study
 from regsearch.track.address import Address
-from regsearch.track.process import study_name
+from regsearch.track.identity import Identity, identify
 
 
 @pytest.fixture
@@ -77,11 +77,11 @@ def test_a_stopped_process_says_how_far_it_came(study: Path, tools: Any) -> None
     assert "delivery.log" not in str(outcome.error)
 
 
-def test_a_study_is_called_what_its_store_says(study: Path) -> None:
-    assert study_name(study) == "noise"
+def test_a_study_is_what_its_store_says(study: Path) -> None:
+    assert identify(study) == Identity("noise", "noise")
     with Store.open(study) as store:
-        store.set_facts(name="noise on digits")
-    assert study_name(study) == "noise on digits"
+        store.set_facts(name="noise on digits", id="0f1e")
+    assert identify(study) == Identity("0f1e", "noise on digits")
 
 
 def test_a_killed_process_is_accounted_for(study: Path, address: Address, tools: Any) -> None:
@@ -104,10 +104,10 @@ def test_one_process_delivers_at_a_time(study: Path, address: Address, tools: An
     add(study, tools.mix(2))
     tracking = Tracking(address.uri, address.experiment)
     with FileLock(study / ".delivery.lock"):
-        outcome = carry_study(study, tracking, "noise", End(), patience_s=0.1)
+        outcome = carry_study(study, tracking, End(), patience_s=0.1)
     assert "another process" in str(outcome.error)
     assert outcome.exit_code == ExitCode.UNDELIVERED
-    assert carry_study(study, tracking, "noise", End(), patience_s=0.1) == Outcome(2, 0)
+    assert carry_study(study, tracking, End(), patience_s=0.1) == Outcome(2, 0)
 
 
 def test_a_folder_without_a_study_is_an_answer_not_a_crash(study: Path) -> None:

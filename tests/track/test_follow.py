@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from regsearch.track.address import Address
 from regsearch.track.courier import Courier
 from regsearch.track.follow import follow
+from regsearch.track.identity import Identity
 from regsearch.track.log import DeliveryLog
 from regsearch.track.target import Target
 
@@ -54,7 +55,7 @@ def courier(tmp_path: Path, tools: Any) -> Iterator[Callable[[Address, list[Any]
     def courier(address: Address, records: list[Any]) -> Courier:
         log = DeliveryLog.open(tmp_path / "delivery.db", address.key)
         logs.append(log)
-        return Courier(tools.source(records), tmp_path, address, "noise", log)
+        return Courier(tools.source(records), tmp_path, address, Identity("0f1e", "noise"), log)
 
     yield courier
     for log in logs:

@@ -31,7 +31,7 @@ class Attached:
 
 
 class _Part(NamedTuple):
-    """The parameters of one param group, and what the regularizer planned for them."""
+    """The parameters of one param group, and what the regularizer planned for the model."""
 
     group: dict[str, Any]
     params: dict[str, nn.Parameter]
@@ -50,12 +50,15 @@ def attach(optimizer: torch.optim.Optimizer, model: nn.Module, kind: str, **hp: 
         SpecError: a hyper-parameter is unknown, missing or out of range.
     """
     method, config = REGULARIZERS[kind], _config(kind, hp)
+    groups = [{id(param) for param in group["params"]} for group in optimizer.param_groups]
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    held = {name: p for name, p in trained.items() if any(id(p) in ids for ids in groups)}
+    plan = method.plan(model, _stack(held), config)  # of the whole: a bias looks at its weight
     parts = []
-    for group in optimizer.param_groups:
-        held = {id(param) for param in group["params"]}
-        params = {n: p for n, p in model.named_parameters() if id(p) in held and p.requires_grad}
-        stacked = {name: param.detach()[None] for name, param in params.items()}
-        parts.append(_Part(group, params, method.plan(model, stacked, config)))
+    for group, ids in zip(optimizer.param_groups, groups, strict=True):
+        params = {name: param for name, param in held.items() if id(param) in ids}
+        own = {part: {n: t for n, t in tree.items() if n in params} for part, tree in plan.items()}
+        parts.append(_Part(group, params, own))
 
     @torch.no_grad()
     def before(optimizer: torch.optim.Optimizer, *_: object) -> None:
@@ -126,11 +129,12 @@ def _stack(tensors: dict[str, Any]) -> Tree:
 
 
 def _hparams(config: Kind, part: _Part) -> Hparams:
-    device = next(iter(part.params.values())).device if part.params else None
+    like = next(iter(part.params.values()), torch.empty(0))
     values = {name: getattr(config, name) for name in per_run_fields(type(config))}
     values["lr"] = part.group["lr"]
     return {
-        n: torch.as_tensor(v, dtype=torch.float32, device=device)[None] for n, v in values.items()
+        name: torch.as_tensor(value, dtype=like.dtype, device=like.device)[None]
+        for name, value in values.items()
     }
 
 

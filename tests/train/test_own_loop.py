@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from regsearch.attach import attach, constrain
+import regsearch
 from regsearch.errors import SpecError, UnknownName
+from regsearch.own_loop import attach, constrain
 from regsearch.train.engine import Engine
 from regsearch.train.loop import PackTraining
 
@@ -121,3 +122,37 @@ def test_mistakes_are_named() -> None:
 def test_constrain_leaves_a_model_alone_if_the_method_does() -> None:
     model = nn.Linear(2, 2)
     assert constrain(model, "volumization", v=1.0, alpha=0.0) is model
+
+
+def test_the_package_gives_the_functions_again_and_again() -> None:
+    for _ in range(2):  # importing a submodule of the same name would put it in their place
+        assert regsearch.constrain is constrain
+        assert regsearch.attach is attach
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_weights_of_any_precision_are_confined(dtype: torch.dtype) -> None:
+    model = nn.Linear(4, 3).to(dtype)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    attach(optimizer, model, "volumization", v=0.25, alpha=0.0, volume="absolute")
+    nn.init.constant_(model.weight, 9.0)
+    model(torch.randn(8, 4, dtype=dtype)).square().mean().backward()
+    optimizer.step()
+    assert model.weight.dtype == dtype
+    assert float(model.weight.detach().abs().max()) == 0.25
+
+
+def test_a_bias_in_a_group_of_its_own_has_the_volume_of_its_weight() -> None:
+    model = nn.Linear(6, 3)
+    groups = [{"params": [model.weight]}, {"params": [model.bias], "lr": 0.0}]
+    optimizer = torch.optim.SGD(groups, lr=0.1)
+    attach(optimizer, model, "volumization", v=0.5, alpha=0.0, scope="all")
+    nn.init.constant_(model.bias, 9.0)
+    step_on(model, optimizer, torch.randn(8, 6))
+    torch.testing.assert_close(model.bias.detach(), torch.full((3,), 0.5))  # 0.5 sqrt(6 / 6)
+
+
+def step_on(model: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor) -> None:
+    optimizer.zero_grad()
+    model(x).square().mean().backward()
+    optimizer.step()
