@@ -190,6 +190,6 @@ def _reason(error: BaseException | None) -> str:
         told = str(error).rpartition("Worker exit detail: ")[2].partition(" Some common causes")[0]
         return (
             "WorkerDied: the worker process was killed, ran out of memory or crashed. Ray says: "
-            + told.splitlines()[0]
+            + (told.splitlines() or ["nothing"])[0]
         )
     return describe(error) if error else "Ray Tune ended the trial without saying why"
