@@ -326,7 +326,7 @@ class Started:
         changes = {"train": train, "factors": {"train.epochs": [2, 1_000_000]}, "seeds": 1}
         file, self.study = write_tiny(folder, **changes), folder / "study"
         self.planned = {run.run for run in load_tiny(folder, **changes).expand()}
-        command = [sys.executable, "-m", "regsearch", "run", file, "--output", self.study]
+        command = [sys.executable, "-m", "regsearch", "run", str(file), "--output", str(self.study)]
         self._process = subprocess.Popen(
             [*command, *options],
             stdout=subprocess.PIPE,

@@ -70,11 +70,11 @@ def require_one_setting(frame: pd.DataFrame, shown: Collection[str]) -> None:
         own = [name for name in hyperparameters(frame) if name != "regularizer"]
         varying = [name for name in varying if name not in own]
     if varying:
-        told = "; ".join(f"{name}: {_values(frame, name)}" for name in varying)
+        told = " and ".join(f"{name} ({_values(frame, name)})" for name in varying)
         example = {name: _first(frame, name) for name in varying}
         raise UnknownName(
-            f"the runs differ in more than what is shown. Choose with where={example}, "
-            f"or others of {told}"
+            f"the runs differ in {told}, and a mean over that says nothing: "
+            f"choose, as in where={example}"
         )
 
 

@@ -85,7 +85,6 @@ class RaySession:
         os.environ.update(_ENVIRONMENT)
         if self._address is None and "RAY_AUTH_TOKEN" not in os.environ:
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-            os.environ["RAY_AUTH_MODE"] = "token"
         sweep_folders()
         self.folder = Path(tempfile.mkdtemp(prefix=FOLDERS))  # short: sockets lie in it
         self._stack.callback(_remove, self.folder)

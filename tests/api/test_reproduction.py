@@ -29,6 +29,7 @@ VERDICTS = [
     (record([1, 2]), record([1, 2.5]), "any curve: 0.5 (recorded in a pack of 16 runs"),
     (record([1, 2]), record([1, NAN]), "any curve: inf"),
     (record([NAN, NAN, 1]), record([NAN, NAN, 3]), "any curve: 2 "),
+    (record([INF, 1]), record([INF, 2]), "any curve: 1 (recorded"),
     (record([1, 2]), record([1, 2, 3]), "differs: 2 epochs then, 3 now"),
     (record([1, 2]), record([1, 2], curves={}), "differs: measured loss then,  now"),
     (

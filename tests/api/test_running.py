@@ -18,6 +18,7 @@ from regsearch.errors import ConflictError, DataError, ExitCode, UnknownName
 from regsearch.records import Status, Store
 from regsearch.study import work
 from regsearch.study.lock import hold
+from regsearch.study.stop import StopSwitch
 from regsearch.train.engine import Engine
 from regsearch.train.loop import PackTraining
 from tests.invariants import check_invariants
@@ -208,7 +209,7 @@ def test_the_executor_that_forgets_runs_is_a_bug(
 def test_a_budget_that_ends_after_the_last_run_is_no_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running.StopSwitch, "pulled", lambda switch: switch.pull(ExitCode.BUDGET))
+    monkeypatch.setattr(StopSwitch, "pulled", lambda switch: switch.pull(ExitCode.BUDGET))
     pipeline = load_tiny(tmp_path, budget={"time_budget_s": 1e6})
     assert run(pipeline, tmp_path / "study", in_process=True) is ExitCode.DONE
 

@@ -88,7 +88,7 @@ def test_the_regularizer_is_to_be_chosen_before_its_values(tmp_path: Path) -> No
     axes = ("dataset.label_noise", "seed")
     with pytest.raises(UnknownName, match=r"where=\{'regularizer': 'volumization'\}"):
         study.phase_diagram(*axes)
-    with pytest.raises(UnknownName, match=r"weight_decay\.decay: 0\.1, 1\.0"):
+    with pytest.raises(UnknownName, match=r"differ in weight_decay\.decay \(0\.1, 1\.0\), and"):
         study.phase_diagram(*axes, where={"regularizer": "weight_decay"})
     plane = study.phase_diagram("volumization.v", "volumization.alpha", where={
         "dataset.label_noise": 0.4})  # fmt: skip

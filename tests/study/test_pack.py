@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -37,8 +38,8 @@ def test_values_and_seeds_share_a_pack_but_structures_do_not(plan: Plan) -> None
     runs=st.integers(1, 200), most=st.integers(1, 60), workers=st.integers(1, 9)
 )  # the runs are told apart only by their place
 def test_cuts_are_even_and_keep_every_run_in_order(runs: int, most: int, workers: int) -> None:
-    numbers = list(range(runs))
-    cuts = cut(numbers, most, workers)  # type: ignore[arg-type]
+    numbers: list[Any] = list(range(runs))
+    cuts = cut(numbers, most, workers)
     assert [number for part in cuts for number in part] == numbers
     sizes = sorted(map(len, cuts))
     assert sizes[0] >= 1

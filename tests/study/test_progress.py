@@ -7,7 +7,6 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from regsearch.study import progress
 from regsearch.study.progress import ProgressDisplay, Tally
 
 
@@ -15,7 +14,7 @@ from regsearch.study.progress import ProgressDisplay, Tally
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, which only the test lets pass."""
     now = [1000.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("regsearch.study.progress.time.monotonic", lambda: now[0])
     return now
 
 

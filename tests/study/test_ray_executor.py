@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from regsearch.errors import ExitCode, RegsearchError, ServiceError, StorageError
-from regsearch.study import lock, ray_session
+from regsearch.study import lock
 from regsearch.study.checkpoints import begun
 from regsearch.study.executors import (
     Advanced,
@@ -93,7 +93,8 @@ def curves(events: list[Event]) -> dict[str, dict[str, np.ndarray]]:
 def test_ray_gives_the_numbers_of_this_process_and_uses_its_workers_again(
     tmp_path: Path, train: Train
 ) -> None:
-    packs, seen = make_packs(tmp_path, 6), set()
+    packs = make_packs(tmp_path, 6)
+    seen: set[int] = set()
     told = train(packs, lambda event: seen.update(worker.pid for worker in workers()))
     here: list[Event] = []
     InProcessExecutor(CheckpointPolicy(tmp_path / "here", 3600, 2)).run(
@@ -159,6 +160,7 @@ def test_an_error_in_a_worker_is_told_as_it_would_be_here(tmp_path: Path, train:
     assert failed.reason.startswith("DataError: arrays: no file")
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_stop_saves_every_pack_in_training(tmp_path: Path, train: Train) -> None:
     switch, begun_packs = StopSwitch(), set()
@@ -238,7 +240,7 @@ def test_a_folder_that_is_still_written_to_is_swept_the_next_time(
         (folder / lock.NAME).unlink()
 
     with monkeypatch.context() as patch:
-        patch.setattr(ray_session.shutil, "rmtree", remove_but_for_a_late_log)
+        patch.setattr("regsearch.study.ray_session.shutil.rmtree", remove_but_for_a_late_log)
         sweep_folders()
     assert removed == [dead]
     sweep_folders()
