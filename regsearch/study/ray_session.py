@@ -13,7 +13,8 @@ import shutil
 import socket
 import tempfile
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,9 +87,7 @@ class RaySession:
         if self._address is None and "RAY_AUTH_TOKEN" not in os.environ:
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
         sweep_folders()
-        self.folder = Path(tempfile.mkdtemp(prefix=FOLDERS))  # short: sockets lie in it
-        self._stack.callback(_remove, self.folder)
-        self._stack.enter_context(lock.hold(self.folder))
+        self.folder = self._stack.enter_context(_folder())
         self._thread.start()
 
     def wait(self) -> None:
@@ -152,22 +151,30 @@ class RaySession:
         )
 
 
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder with a short name, for sockets lie in it; it has its name only once it is locked."""
+    made = Path(tempfile.mkdtemp(prefix="regsearch-"))
+    with lock.hold(made):
+        folder = made.rename(made.with_name(made.name.replace("regsearch-", FOLDERS)))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def sweep_folders() -> None:
-    """Remove the folders of sessions whose driver was killed: nobody holds their locks."""
+    """Remove the folders of sessions whose driver was killed: nobody holds their locks.
+
+    Nor does anybody lock what the last processes of a killed Ray wrote after an earlier sweep.
+    """
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDERS}*"):
         try:
-            left = (folder / lock.NAME).exists() and lock.holder(folder) is None
+            left = lock.holder(folder) is None
         except (OSError, StorageError):  # another user's
             continue
         if left:
-            _remove(folder)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder; what Ray's last processes are still writing there, the next sweep finds."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        (folder / lock.NAME).touch()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def knock(address: str) -> None:
