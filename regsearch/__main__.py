@@ -1,5 +1,5 @@
 """``python -m regsearch``."""
 
-from regsearch.cli import main
+from regsearch.cli import entry
 
-main()
+entry()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -69,8 +72,9 @@ def run(
         claim(folder, store, pipeline)
         if retry_failed:
             store.remove_failed()
-        with delivering(folder, pipeline, switch, console) as delivered:
-            _train(folder, store, pipeline, switch, console, address, in_process)
+        with ExitStack() as taken, delivering(folder, pipeline, switch, console) as delivered:
+            make = partial(_executor, folder, pipeline, address, in_process)
+            _train(folder, store, pipeline, switch, console, make, taken)
             report = None if switch.signalled else _report(folder, store, console)
             arrived = delivered()
         statuses = store.statuses()
@@ -88,16 +92,18 @@ def _train(
     pipeline: Pipeline,
     switch: StopSwitch,
     console: Console,
-    address: str | None,
-    in_process: bool,
+    make_executor: Callable[[], Executor],
+    taken: ExitStack,
 ) -> None:
+    """Train what has no record; what the executor took is given back while the report is drawn."""
     runs, recorded = pipeline.expand(), store.statuses()
     missing = [run for run in runs if run.run not in recorded]
     if not missing:
         console.print(f"All {len(runs):,} runs are recorded already.")
         return
     check_data(missing)
-    executor = _executor(folder, pipeline, address, in_process)
+    executor = make_executor()
+    taken.callback(executor.close)
     executor.start()
     try:
         workers = executor.workers
@@ -111,7 +117,7 @@ def _train(
             driver.begin(plan.packs)
             executor.run(plan.packs, driver.tell, switch)
     finally:
-        executor.close()
+        executor.release()
 
 
 def _executor(folder: Path, pipeline: Pipeline, address: str | None, in_process: bool) -> Executor:

@@ -5,9 +5,11 @@ A user's mistake is one message and its exit code; a bug keeps its traceback, in
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import traceback
+from typing import NoReturn
 
 import click
 
@@ -64,3 +66,18 @@ def main() -> None:
 for module in (files, running, results, system):
     for command in module.COMMANDS:
         main.add_command(command)
+
+
+def entry() -> NoReturn:
+    """Run the command line and end the process at once.
+
+    Taking torch and Ray down object by object takes 3 s and frees nothing that the kernel does
+    not; every file is closed and every child has ended by then.
+    """
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else ExitCode.BUG
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -73,8 +73,11 @@ class Executor(Protocol):
             StorageError: a checkpoint cannot be written: no run's fault, and records need the disk.
         """
 
+    def release(self) -> None:
+        """Begin to give back what ``start`` took; returns at once."""
+
     def close(self) -> None:
-        """Give back what ``start`` took."""
+        """Give back what ``start`` took, and wait for it."""
 
 
 class InProcessExecutor:
@@ -87,6 +90,9 @@ class InProcessExecutor:
 
     def start(self) -> None:
         """Nothing to start."""
+
+    def release(self) -> None:
+        """Nothing to give back."""
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -146,6 +146,10 @@ class RayExecutor:
         advice: Advice = ray.get(node.remote(*arguments))
         return advice
 
+    def release(self) -> None:
+        """Begin to end a Ray of our own."""
+        self._session.release()
+
     def close(self) -> None:
         """End a Ray of our own."""
         self._session.close()

@@ -106,9 +106,13 @@ class RaySession:
                 "Check the address and RAY_AUTH_TOKEN, or leave --address out to use this machine"
             ) from self._error
 
+    def release(self) -> None:
+        """Begin to end, while the caller has other things to do."""
+        self._closing.set()
+
     def close(self) -> None:
         """End the Ray that was started here, and remove its folder; a cluster is only left."""
-        self._closing.set()
+        self.release()
         self._thread.join()
         self._stack.close()
         sweep_folders()
