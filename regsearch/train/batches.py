@@ -34,13 +34,13 @@ def examples_per_epoch(count: int, config: TrainConfig) -> int:
 def batches(
     x: Tensor, y: Tensor, order: Tensor, config: TrainConfig
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Inputs ``[B, ...]`` or ``[K, B, ...]`` and labels ``[K, B]``, once through ``order``."""
+    """Inputs ``[B, ...]`` or ``[K, B, ...]`` and targets ``[K, B, ...]``, in this order."""
     shared = order.ndim == 1
     order = order[..., : examples_per_epoch(order.shape[-1], config)]
-    labels = y[:, order] if shared else y.gather(1, order)
+    targets = y[:, order] if shared else y[torch.arange(len(y), device=y.device)[:, None], order]
     parts = zip(
         torch.split(order, config.batch_size, -1),
-        torch.split(labels, config.batch_size, -1),
+        torch.split(targets, config.batch_size, 1),
         strict=True,
     )
     for index, part in parts:

@@ -52,10 +52,10 @@ def in_place(step: Step) -> Advance:
         state: State, sums: Sums, hyper: Hyper, plans: list[Plan], x: Tensor, y: Tensor
     ) -> None:
         new, seen = step(state, hyper, plans, x, y)
-        _overwrite(state.params, new.params)
-        _overwrite(state.buffers, new.buffers)
+        overwrite(state.params, new.params)
+        overwrite(state.buffers, new.buffers)
         for slot, averages in state.slots.items():
-            _overwrite(averages, new.slots[slot])
+            overwrite(averages, new.slots[slot])
         state.step.copy_(new.step)
         sums.loss.add_(seen.loss)
         sums.correct.add_(seen.correct)
@@ -74,6 +74,7 @@ def compiled(structure: str, program: Program) -> Advance:
     return _compiled[structure]
 
 
-def _overwrite(old: Tree, new: Tree) -> None:
+def overwrite(old: Tree, new: Tree) -> None:
+    """Copy the values of ``new`` into the tensors of ``old``."""
     for name, tensor in old.items():
         tensor.copy_(new[name])

@@ -1,33 +1,38 @@
-"""The data of a pack: resident on the device, one set of training labels per run."""
+"""The data of a pack: resident on the device, one set of targets per run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from regsearch.datasets import DATASETS, noisy_labels
+from regsearch.datasets import DATASETS, Drawn
 from regsearch.errors import DataError
+from regsearch.space import per_run_fields
 from regsearch.train.seeds import generator
 from regsearch.train.task import Task
 
 
 class PackData(NamedTuple):
-    """Inputs are shared by the runs, training and validation labels carry each run's noise."""
+    """Inputs are shared by the runs; targets carry what was drawn for each run, such as noise.
+
+    Targets are classes (int64) or values (float32, with a last axis of ``classes`` entries). They
+    are views of one set where all runs have the same.
+    """
 
     x_train: Tensor  # [N, ...]
-    y_train: Tensor  # [K, N]
+    y_train: Tensor  # [K, N] or [K, N, C]
     x_validation: Tensor  # [M, ...]
-    y_validation: Tensor  # [K, M]
+    y_validation: Tensor  # [K, M] or [K, M, C]
     x_test: Tensor  # [T, ...]
-    y_test: Tensor  # [K, T], clean, a view of one set
-    classes: int
+    y_test: Tensor  # [K, T] or [K, T, C], without noise
+    classes: int  # outputs of a model
 
 
 def load_data(tasks: Sequence[Task], device: torch.device) -> PackData:
-    """Read the data set and draw each run's noise, before examples are held out for validation.
+    """Read the data set and draw each run's targets, before examples are held out for validation.
 
     The same examples are held out in every run of every study, so that runs can be compared.
 
@@ -35,25 +40,39 @@ def load_data(tasks: Sequence[Task], device: torch.device) -> PackData:
         DataError: nothing is left for training.
     """
     config = tasks[0].dataset
-    data = DATASETS[config.kind].load(config)
-    count, held = len(data.y_train), config.validation
+    dataset = DATASETS[config.kind]
+    data = dataset.load(config)
+    count, held = len(data.x_train), config.validation
     if held >= count:
         raise DataError(f"{config.kind}: validation {held} leaves none of {count} examples")
-    drawn: dict[tuple[int, float], Tensor] = {}
-    for key in ((task.seed, task.dataset.label_noise) for task in tasks):
+    drawn: dict[Hashable, Drawn] = {}
+    keys = [_what_shapes_targets(task) for task in tasks]
+    for key, task in zip(keys, tasks, strict=True):
         if key not in drawn:
-            drawn[key] = noisy_labels(data.y_train, data.classes, key[1], key[0])
-    labels = torch.stack([drawn[task.seed, task.dataset.label_noise] for task in tasks])
+            drawn[key] = dataset.draw(data, task.dataset, task.seed)
     order = (
         torch.randperm(count, generator=generator("validation")) if held else torch.arange(count)
     )
     train, validation = order[held:], order[:held]
     return PackData(
         data.x_train[train].to(device),
-        labels[:, train].to(device),
+        _stack([drawn[key].y_train for key in keys], train, device),
         data.x_train[validation].to(device),
-        labels[:, validation].to(device),
+        _stack([drawn[key].y_train for key in keys], validation, device),
         data.x_test.to(device),
-        data.y_test.to(device).expand(len(tasks), -1),
+        _stack([drawn[key].y_test for key in keys], torch.arange(len(data.x_test)), device),
         data.classes,
     )
+
+
+def _what_shapes_targets(task: Task) -> Hashable:
+    config = task.dataset
+    return task.seed, *(getattr(config, name) for name in per_run_fields(type(config)))
+
+
+def _stack(targets: list[Tensor], chosen: Tensor, device: torch.device) -> Tensor:
+    """The chosen examples of all runs, ``[K, ...]``; one set in memory where it is one for all."""
+    first = targets[0]
+    if all(one is first for one in targets):
+        return first[chosen].to(device).expand(len(targets), *[-1] * first.ndim)
+    return torch.stack([one[chosen] for one in targets]).to(device)

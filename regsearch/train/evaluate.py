@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from regsearch.cells import Tree
 from regsearch.metrics import METRICS, Observed
+from regsearch.train.data import PackData
+from regsearch.train.effective import effective_weights
+from regsearch.units import UnitGroup
+
+
+class Evaluation(NamedTuple):
+    """What is measured of a pack after each epoch."""
+
+    model: nn.Module  # in eval mode, without data
+    data: PackData
+    chunk: int  # examples at a time
+    groups: Sequence[UnitGroup]  # of homogeneous units
+
+    def measure(self, params: Tree, buffers: Tree) -> Tree:
+        """All metrics, ``[K]`` each: of the weights, and of predictions on each split there is."""
+        measured = self.on_test("test", params, buffers)
+        if len(self.data.x_validation):
+            measured |= self._on(
+                "validation", self.data.x_validation, self.data.y_validation, params, buffers
+            )
+        return measured | measure_weights(
+            effective_weights(self.model, params, buffers), self.groups
+        )
+
+    def on_test(self, name: str, params: Tree, buffers: Tree) -> Tree:
+        """Metrics of predictions on the test set, as ``NAME_accuracy``."""
+        return self._on(name, self.data.x_test, self.data.y_test, params, buffers)
+
+    def _on(self, name: str, x: Tensor, y: Tensor, params: Tree, buffers: Tree) -> Tree:
+        return measure_predictions(name, predict(self.model, params, buffers, x, self.chunk), y)
 
 
 @torch.no_grad()
 def predict(model: nn.Module, params: Tree, buffers: Tree, x: Tensor, chunk: int) -> Tensor:
-    """Logits ``[K, N, C]`` of every run on the same inputs ``[N, ...]``, ``chunk`` at a time.
+    """Outputs ``[K, N, C]`` of every run on the same inputs ``[N, ...]``, ``chunk`` at a time.
 
     ``model`` is in eval mode.
     """
@@ -25,23 +58,24 @@ def predict(model: nn.Module, params: Tree, buffers: Tree, x: Tensor, chunk: int
 
 
 @torch.no_grad()
-def measure_predictions(split: str, params: Tree, logits: Tensor, labels: Tensor) -> Tree:
+def measure_predictions(split: str, outputs: Tensor, targets: Tensor) -> Tree:
     """Every metric of predictions on one split, ``[K]`` each, as ``test_accuracy``."""
-    seen = Observed(params, logits, labels)
+    seen = Observed({}, outputs, targets)
+    kind = "values" if targets.is_floating_point() else "classes"
     return {
         f"{split}_{name}": METRICS[name].measure(seen)
         for name in METRICS
-        if METRICS[name].of == "predictions"
+        if METRICS[name].of == "predictions" and METRICS[name].targets == kind
     }
 
 
 @torch.no_grad()
-def measure_weights(params: Tree) -> Tree:
-    """Every metric of weights, ``[K]`` each, as ``weight_norm``."""
-    device = next(iter(params.values())).device
-    nothing = torch.empty(0, device=device)
-    seen = Observed(params, nothing, nothing)
-    return {name: METRICS[name].measure(seen) for name in METRICS if METRICS[name].of == "weights"}
+def measure_weights(params: Tree, groups: Sequence[UnitGroup]) -> Tree:
+    """Every metric of weights, and of units where there are ``groups`` of them, ``[K]`` each."""
+    nothing = torch.empty(0, device=next(iter(params.values())).device)
+    seen = Observed(params, nothing, nothing, groups)
+    kinds = ("weights", "units") if groups else ("weights",)
+    return {name: METRICS[name].measure(seen) for name in METRICS if METRICS[name].of in kinds}
 
 
 @torch.no_grad()

@@ -23,8 +23,11 @@ def stack_reals(
 
 
 def stack_hyper(tasks: Sequence[Task], device: torch.device) -> Hyper:
-    """Hyper-parameters of the optimizer (float64) and of each regularizer (float32)."""
-    optimizer = stack_reals([task.train.optimizer for task in tasks], device, torch.float64)
+    """Seeds (int64) and hyper-parameters: of the optimizer in float64, all others in float32."""
     methods = zip(*(task.regularizers for task in tasks), strict=True)
-    rate = {"lr": optimizer["lr"].float()}
-    return Hyper(optimizer, [rate | stack_reals(m, device, torch.float32) for m in methods])
+    return Hyper(
+        torch.tensor([task.seed for task in tasks], device=device),
+        stack_reals([task.train.optimizer for task in tasks], device, torch.float64),
+        stack_reals([task.train.loss for task in tasks], device, torch.float32),
+        [stack_reals(configs, device, torch.float32) for configs in methods],
+    )

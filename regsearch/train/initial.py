@@ -45,9 +45,8 @@ def stack_models(
 
 
 def initial_state(params: Tree, buffers: Tree, optimizer: Kind) -> State:
-    """State before the first step: all moving averages are zero."""
-    names = OPTIMIZERS[optimizer.kind].slots(optimizer)
-    slots = {name: {key: torch.zeros_like(p) for key, p in params.items()} for name in names}
+    """State before the first step."""
+    slots = OPTIMIZERS[optimizer.kind].slots(params, optimizer)
     device = next(iter(params.values())).device
     return State(params, buffers, slots, torch.zeros((), dtype=torch.int64, device=device))
 

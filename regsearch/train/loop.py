@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -12,17 +13,21 @@ import torch
 from torch import Tensor
 
 from regsearch.cells import Tree
+from regsearch.optim import OPTIMIZERS
 from regsearch.regularizers import REGULARIZERS
 from regsearch.train.batches import batches, epoch_order, examples_per_epoch
-from regsearch.train.compile import compiled, in_place
+from regsearch.train.compile import compiled, in_place, overwrite
 from regsearch.train.data import load_data
 from regsearch.train.engine import Engine
-from regsearch.train.evaluate import finite_runs, measure_predictions, measure_weights, predict
+from regsearch.train.evaluate import Evaluation, finite_runs
 from regsearch.train.history import History, RunResult
 from regsearch.train.hyper import stack_hyper
 from regsearch.train.initial import initial_state, stack_models
+from regsearch.train.quantize import Quantization
+from regsearch.train.rates import Rates
 from regsearch.train.step import Program, Sums, make_step
 from regsearch.train.task import Task, digest
+from regsearch.units import find_groups
 
 __all__ = ["PackTraining", "RunResult"]
 
@@ -52,13 +57,17 @@ class PackTraining:
         self._data = load_data(tasks, device)
         shape = tuple(self._data.x_train.shape[1:])
         model, params, buffers = stack_models(tasks, shape, self._data.classes, device)
-        self._eval_model = copy.deepcopy(model).eval()
         self.state = initial_state(params, buffers, self.config.optimizer)
-        self._hyper = stack_hyper(tasks, device)
-        self._plans = [
-            REGULARIZERS[method.kind].plan(model, params, method)
-            for method in tasks[0].regularizers
-        ]
+        self._hyper, methods = stack_hyper(tasks, device), tasks[0].regularizers
+        self._plans = [REGULARIZERS[m.kind].plan(model, params, m) for m in methods]
+        self._quantizations = Quantization.of(methods, self._hyper.regularizers, self._plans)
+        self._rates = Rates(tasks, device)
+        self._evaluation = Evaluation(
+            copy.deepcopy(model).eval(),
+            self._data,
+            CHUNK * self.config.batch_size,
+            find_groups(model),
+        )
         self._sums = Sums(
             torch.zeros(len(tasks), dtype=torch.float64, device=device),
             torch.zeros(len(tasks), dtype=torch.int64, device=device),
@@ -66,7 +75,8 @@ class PackTraining:
         program = Program(
             model,
             self.config.optimizer,
-            tasks[0].regularizers,
+            methods,
+            self.config.loss,
             precision=self.config.precision,
             batches=self.config.batches,
         )
@@ -102,10 +112,10 @@ class PackTraining:
         """
         began = time.perf_counter()
         self._train()
-        measured = {
-            "train_loss": self._sums.loss / self.examples_per_epoch,
-            "train_accuracy": self._sums.correct / self.examples_per_epoch,
-        } | self._evaluate()
+        measured = {"train_loss": self._sums.loss / self.examples_per_epoch}
+        if not self._data.y_train.is_floating_point():
+            measured["train_accuracy"] = self._sums.correct / self.examples_per_epoch
+        measured |= self._evaluate()
         finite = finite_runs(self.state.params) & measured["train_loss"].isfinite()
         on_host = {name: values.float().cpu() for name, values in measured.items()}
         return self._history.add(on_host, finite.cpu(), time.perf_counter() - began)
@@ -126,7 +136,11 @@ class PackTraining:
     def _train(self) -> None:
         for total in self._sums:
             total.zero_()
-        for x, y in self._batches():
+        steps = math.ceil(self.examples_per_epoch / self.config.batch_size)
+        rates = self._rates.of_epoch(self.epoch, steps)
+        for number, (x, y) in enumerate(self._batches()):
+            if rates is not None:
+                self._hyper.optimizer["lr"].copy_(rates[number])
             self._advance(x, y)
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -141,18 +155,16 @@ class PackTraining:
         advance(self.state, self._sums, self._hyper, self._plans, x, y)
 
     def _evaluate(self) -> Tree:
-        data, params = self._data, self.state.params
-        measured: Tree = {}
-        splits = {
-            "validation": (data.x_validation, data.y_validation),
-            "test": (data.x_test, data.y_test),
-        }
-        for split, (x, y) in splits.items():
-            if len(x):
-                chunk = CHUNK * self.config.batch_size
-                logits = predict(self._eval_model, params, self.state.buffers, x, chunk)
-                measured |= measure_predictions(split, params, logits, y)
-        return measured | measure_weights(params)
+        """Measure the weights and, where a method makes them discrete, those beside them."""
+        state, optimizer = self.state, self.config.optimizer
+        weights = OPTIMIZERS[optimizer.kind].weights(state.params, state.slots, optimizer)
+        measured = self._evaluation.measure(weights, state.buffers)
+        for quantization in self._quantizations:
+            discrete = quantization.weights(state.params)
+            measured |= self._evaluation.on_test("quantized", discrete, state.buffers)
+            if quantization.is_due(self.epoch + 1, self.config.epochs):
+                overwrite(state.params, discrete)
+        return measured
 
     def best_now(self) -> dict[str, float]:
         """Best value over the runs of each measured quantity after the last epoch."""

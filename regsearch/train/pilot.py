@@ -130,7 +130,7 @@ def bytes_per_run(task: Task) -> int:
             module.register_forward_hook(note)
     model(torch.empty(task.train.batch_size, *shape, device="meta"))
     weights = sum(param.nbytes for param in model.parameters())
-    slots = OPTIMIZERS[task.train.optimizer.kind].slots(task.train.optimizer)
+    slots = OPTIMIZERS[task.train.optimizer.kind].slots({}, task.train.optimizer)
     return (2 + len(slots)) * weights + 2 * sum(outputs)
 
 

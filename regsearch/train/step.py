@@ -10,12 +10,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from regsearch.cells import Tree
+from regsearch.losses import LOSSES
 from regsearch.optim import OPTIMIZERS, Slots
 from regsearch.regularizers import REGULARIZERS, Hparams, Plan
 from regsearch.space import Kind
-
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""Mean loss of one run on one batch from logits ``[B, C]`` and labels ``[B]``."""
 
 
 class State(NamedTuple):
@@ -28,9 +26,14 @@ class State(NamedTuple):
 
 
 class Hyper(NamedTuple):
-    """Real-valued hyper-parameters, ``[K]`` each: data of the program, never part of it."""
+    """What differs from run to run, ``[K]`` each: data of the program, never part of it.
 
+    A schedule writes the learning rate of each step into ``optimizer["lr"]``.
+    """
+
+    seed: Tensor  # int64
     optimizer: dict[str, Tensor]
+    loss: dict[str, Tensor]
     regularizers: list[Hparams]  # one for each, in the order in which they act
 
 
@@ -38,7 +41,7 @@ class Sums(NamedTuple):
     """What was seen while training, summed over examples: losses and hits before each update."""
 
     loss: Tensor  # [K]
-    correct: Tensor  # [K], int64
+    correct: Tensor  # [K], int64; 0 where targets are values
 
 
 class Program(NamedTuple):
@@ -47,7 +50,7 @@ class Program(NamedTuple):
     model: nn.Module  # without data: parameters and buffers are handed in
     optimizer: Kind
     regularizers: Sequence[Kind]
-    loss: Loss = nn.functional.cross_entropy
+    loss: Kind
     precision: str = "fp32"  # bf16: the forward pass is autocast
     batches: str = "shared"  # independent: inputs are [K, B, ...]
 
@@ -56,24 +59,24 @@ Step = Callable[[State, Hyper, list[Plan], Tensor, Tensor], tuple[State, Sums]]
 
 
 def make_step(program: Program) -> Step:
-    """Step on inputs ``[B, ...]`` (or ``[K, B, ...]``) and labels ``[K, B]``.
+    """Step on inputs ``[B, ...]`` (or ``[K, B, ...]``) and targets ``[K, B]`` or ``[K, B, C]``.
 
     A run that becomes non-finite stays so, and touches no other.
     """
     gradients = vmap(
         grad_and_value(_loss_of_one_run(program), has_aux=True),
-        in_dims=(0, 0, None if program.batches == "shared" else 0, 0),
+        in_dims=(0, 0, 0, None if program.batches == "shared" else 0, 0),
     )
 
     def step(
         state: State, hyper: Hyper, plans: list[Plan], x: Tensor, y: Tensor
     ) -> tuple[State, Sums]:
         buffers = {name: buffer.clone() for name, buffer in state.buffers.items()}
-        grads, (loss, logits) = gradients(state.params, buffers, x, y)
+        grads, (loss, outputs) = gradients(state.params, buffers, hyper.loss, x, y)
         with torch.no_grad():
             params, slots = apply(program, state, grads, hyper, plans)
-            correct = (logits.argmax(-1) == y).sum(-1)
-            return State(params, buffers, slots, state.step + 1), Sums(loss * y.shape[1], correct)
+            new = State(params, buffers, slots, state.step + 1)
+            return new, Sums(loss * y.shape[1], _hits(outputs, y))
 
     return step
 
@@ -82,17 +85,23 @@ def apply(
     program: Program, state: State, grads: Tree, hyper: Hyper, plans: list[Plan]
 ) -> tuple[Tree, Slots]:
     """Regularizers and optimizer: new parameters and moving averages from the gradients."""
+    step, runs = state.step + 1, len(hyper.seed)
+    now = {
+        "lr": hyper.optimizer["lr"].float(),
+        "step": step.expand(runs),
+        "seed": hyper.seed,
+    }
     phases = [
-        (REGULARIZERS[config.kind], hp, plan)
+        (REGULARIZERS[config.kind], hp | now, plan)
         for config, hp, plan in zip(program.regularizers, hyper.regularizers, plans, strict=True)
     ]
-    optimizer, params, slots = OPTIMIZERS[program.optimizer.kind], state.params, state.slots
+    optimizer, params = OPTIMIZERS[program.optimizer.kind], state.params
     for method, hp, plan in phases:
         grads = method.on_grads(grads, params, hp, plan)
     for method, hp, plan in phases:
         params = method.before_step(params, grads, hp, plan)
-    step = state.step + 1
-    params, slots = optimizer.update(params, grads, slots, step, hyper.optimizer, program.optimizer)
+    rates = hyper.optimizer | {"seed": hyper.seed}
+    params, slots = optimizer.update(params, grads, state.slots, step, rates, program.optimizer)
     slot = optimizer.momentum(program.optimizer)
     momentum = slots[slot] if slot else {}
     for method, hp, plan in phases:
@@ -100,13 +109,21 @@ def apply(
     return params, slots | {slot: momentum} if slot else slots
 
 
-def _loss_of_one_run(
-    program: Program,
-) -> Callable[[Tree, Tree, Tensor, Tensor], tuple[Tensor, Tensor]]:
-    def loss(params: Tree, buffers: Tree, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def _loss_of_one_run(program: Program) -> Callable[..., tuple[Tensor, Tensor]]:
+    of = LOSSES[program.loss.kind].of
+
+    def loss(
+        params: Tree, buffers: Tree, hp: dict[str, Tensor], x: Tensor, y: Tensor
+    ) -> tuple[Tensor, Tensor]:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=program.precision == "bf16"):
-            logits = functional_call(program.model, (params, buffers), (x,))
-        logits = logits.float()
-        return program.loss(logits, y), logits
+            outputs = functional_call(program.model, (params, buffers), (x,))
+        outputs = outputs.float()
+        return of(outputs, y, hp, program.loss), outputs
 
     return loss
+
+
+def _hits(outputs: Tensor, targets: Tensor) -> Tensor:
+    if targets.is_floating_point():
+        return torch.zeros(len(outputs), dtype=torch.int64, device=outputs.device)
+    return (outputs.argmax(-1) == targets).sum(-1)

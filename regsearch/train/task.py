@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from regsearch.datasets import DATASETS, DatasetConfig
+from regsearch.losses import LOSSES
 from regsearch.models import MODELS
 from regsearch.optim import OPTIMIZERS
 from regsearch.regularizers import REGULARIZERS
+from regsearch.schedules import SCHEDULES, ScheduleConfig
 from regsearch.space import Config, Kind, OneOf, per_run_fields, place_fields
 
 
@@ -19,6 +21,10 @@ class TrainConfig(Config):
     """How a run is trained."""
 
     optimizer: Annotated[Kind, OneOf(OPTIMIZERS)]
+    schedule: Annotated[ScheduleConfig, OneOf(SCHEDULES)] = SCHEDULES["constant"].config(
+        kind="constant"
+    )
+    loss: Annotated[Kind, OneOf(LOSSES)] = LOSSES["cross_entropy"].config(kind="cross_entropy")
     epochs: Annotated[int, Field(ge=1, le=1_000_000)]
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
     drop_last: Annotated[
@@ -58,6 +64,8 @@ class Task(Config):
             (content["dataset"], self.dataset),
             (content["model"], self.model),
             (content["train"]["optimizer"], self.train.optimizer),
+            (content["train"]["schedule"], self.train.schedule),
+            (content["train"]["loss"], self.train.loss),
             *zip(content["regularizers"], self.regularizers, strict=True),
         ]
         for values, config in parts:

@@ -49,3 +49,14 @@ def test_holding_out_everything_is_refused(make_task: Any) -> None:
     dataset = {"kind": "digits", "train_size": 100, "validation": 100}
     with pytest.raises(DataError, match="validation 100 leaves none of 100"):
         load_data([make_task(dataset=dataset)], CPU)
+
+
+def test_runs_with_equal_targets_hold_them_once(make_task: Any) -> None:
+    dataset = {"kind": "digits", "train_size": 100, "label_noise": 0.5, "validation": 10}
+    data = load_data([make_task(dataset=dataset, seed=4) for _ in range(3)], CPU)
+    for targets in (data.y_train, data.y_validation, data.y_test):
+        assert targets.shape[0] == 3
+        assert targets.stride(0) == 0
+    mixed = load_data([make_task(dataset=dataset, seed=seed) for seed in (4, 5)], CPU)
+    assert mixed.y_test.stride(0) == 0
+    assert torch.equal(mixed.y_train[0], data.y_train[0])

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.func import stack_module_state
 
+from regsearch.losses import LOSSES
 from regsearch.optim import OPTIMIZERS
 from regsearch.regularizers import REGULARIZERS
 from regsearch.train.initial import initial_state
@@ -34,8 +35,18 @@ def program_and_state(models: list[nn.Module], batches: str) -> tuple[Program, S
     params, buffers = stack_module_state(models)
     params = {name: param.detach() for name, param in params.items()}
     meta = copy.deepcopy(models[0]).to("meta")
-    program = Program(meta, optimizer, [none], batches=batches)
+    loss = LOSSES["cross_entropy"].config()  # type: ignore[call-arg]
+    program = Program(meta, optimizer, [none], loss, batches=batches)
     return program, initial_state(params, buffers, optimizer)
+
+
+def hyper_of_three() -> Hyper:
+    return Hyper(
+        seed=torch.arange(3),
+        optimizer={"lr": LR.double(), "momentum": torch.zeros(3)},
+        loss={"label_smoothing": torch.zeros(3)},
+        regularizers=[{}],
+    )
 
 
 @pytest.mark.parametrize("batches", ["shared", "independent"])
@@ -44,9 +55,9 @@ def test_a_step_of_a_pack_is_a_step_of_each_model(batches: str) -> None:
     program, state = program_and_state(models, batches)  # type: ignore[arg-type]
     x = torch.randn(8, 1, 4, 4) if batches == "shared" else torch.randn(3, 8, 1, 4, 4)
     y = torch.randint(0, 4, (3, 8))
-    hyper = Hyper({"lr": LR.double(), "momentum": torch.zeros(3)}, [{"lr": LR}])
+    hyper = hyper_of_three()
     before = {name: value.clone() for name, value in (state.params | state.buffers).items()}
-    new, seen = make_step(program)(state, hyper, [{}], x, y)
+    new, seen = make_step(program)(state, hyper, [None], x, y)
     for name, value in (state.params | state.buffers).items():
         assert torch.equal(value, before[name]), "the step is pure"
     assert int(new.step) == 1
@@ -66,11 +77,11 @@ def test_a_run_that_is_not_finite_touches_no_other() -> None:
     models = [nn.Sequential(nn.Flatten(), nn.Linear(16, 4)) for _ in range(3)]
     program, state = program_and_state(models, "shared")
     x, y = torch.randn(8, 1, 4, 4), torch.randint(0, 4, (3, 8))
-    hyper = Hyper({"lr": LR.double(), "momentum": torch.zeros(3)}, [{"lr": LR}])
+    hyper = hyper_of_three()
     sick = {name: value.clone() for name, value in state.params.items()}
     sick["1.weight"][1] = torch.nan
-    healthy, _ = make_step(program)(state, hyper, [{}], x, y)
-    new, _ = make_step(program)(state._replace(params=sick), hyper, [{}], x, y)
+    healthy, _ = make_step(program)(state, hyper, [None], x, y)
+    new, _ = make_step(program)(state._replace(params=sick), hyper, [None], x, y)
     for name, value in new.params.items():
         assert value[1].isnan().any()
         assert torch.equal(value[[0, 2]], healthy.params[name][[0, 2]])
