@@ -34,8 +34,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 class Registry(Generic[T]):
     """Entries by name, in the order in which they were added."""
 
-    def __init__(self, noun: str) -> None:
-        self.noun = noun
+    def __init__(self, noun: str, plural: str = "") -> None:
+        self.noun, self.plural = noun, plural or f"{noun}s"
         self._entries: dict[str, T] = {}
         self._plugins_loaded = False
 
@@ -80,7 +80,7 @@ class Registry(Generic[T]):
         if self._plugins_loaded:
             return
         self._plugins_loaded = True  # first: a plugin may look up what is there
-        for point in entry_points(group=f"regsearch.{self.noun.replace(' ', '_')}s"):
+        for point in entry_points(group=f"regsearch.{self.plural.replace(' ', '_')}"):
             try:
                 point.load()
             except Exception as error:

@@ -19,8 +19,8 @@ LAYERS = """
     api own_loop
     study track report
     records train
-    regularizers optim models datasets metrics
-    space cells registry errors disk
+    regularizers optim models datasets metrics losses schedules
+    space cells registry errors disk draws units theory
 """
 RANK = {name: row for row, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 BOTTOM = RANK["errors"]

@@ -15,6 +15,8 @@ from regsearch.study.spec import builtin_names
 REGISTRIES = {
     "regularizers": ("regsearch.regularizers", "REGULARIZERS"),
     "optimizers": ("regsearch.optim", "OPTIMIZERS"),
+    "schedules": ("regsearch.schedules", "SCHEDULES"),
+    "losses": ("regsearch.losses", "LOSSES"),
     "models": ("regsearch.models", "MODELS"),
     "datasets": ("regsearch.datasets", "DATASETS"),
     "metrics": ("regsearch.metrics", "METRICS"),

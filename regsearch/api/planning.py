@@ -14,6 +14,7 @@ from regsearch.study.checkpoints import begun
 from regsearch.study.expand import PlannedRun
 from regsearch.study.pack import Pack, form, group
 from regsearch.study.packing import Chooser, processors
+from regsearch.study.preflight import check_runs
 from regsearch.study.progress import duration
 from regsearch.study.ray_session import Resources
 
@@ -109,6 +110,7 @@ def survey(pipeline: Pipeline, output: str | Path | None) -> Survey:
             recorded, remembered = store.statuses(), store.facts().get("choices", {})
     runs = pipeline.expand()
     missing = [run for run in runs if run.run not in recorded]
+    check_runs(missing)
     wanted = Resources(pipeline.spec.resources_per_trial.cpu, pipeline.spec.resources_per_trial.gpu)
     workers = wanted.slots(*processors())
     chooser = Chooser(pipeline.spec, workers, remembered)

@@ -26,7 +26,7 @@ from regsearch.study.executors import CheckpointPolicy, Executor, InProcessExecu
 from regsearch.study.expand import PlannedRun
 from regsearch.study.lock import hold
 from regsearch.study.packing import Chooser
-from regsearch.study.preflight import check_data
+from regsearch.study.preflight import check_runs
 from regsearch.study.progress import ProgressDisplay, Tally, duration
 from regsearch.study.stop import StopSwitch, listening
 
@@ -101,7 +101,7 @@ def _train(
     if not missing:
         console.print(f"All {len(runs):,} runs are recorded already.")
         return
-    check_data(missing)
+    check_runs(missing)
     executor = make_executor()
     taken.callback(executor.close)
     executor.start()

@@ -12,9 +12,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from regsearch.datasets._base import DatasetConfig
+from regsearch.datasets._base import Data, DatasetConfig
 from regsearch.errors import DataError
 from regsearch.space import Place
+
+SHUFFLE = 20_260_101
+"""Seed of the order in which subsets are drawn."""
 
 
 class OfficialConfig(DatasetConfig):
@@ -29,6 +32,41 @@ class OfficialConfig(DatasetConfig):
     normalize: Annotated[
         bool, Field(description="subtract the mean, divide by the deviation, per channel")
     ] = False
+    train_size: Annotated[
+        Annotated[int, Field(ge=1)] | None,
+        Field(description="train on so many examples, drawn once for all studies; null: all"),
+    ] = None
+    test_size: Annotated[
+        Annotated[int, Field(ge=1)] | None,
+        Field(description="test on so many examples, drawn once for all studies; null: all"),
+    ] = None
+
+
+def subset(data: Data, config: OfficialConfig) -> Data:
+    """``data`` cut to the sizes that ``config`` asks for.
+
+    Which examples are kept depends on nothing else, and a larger subset holds the smaller ones.
+
+    Raises:
+        DataError: more is asked for than there is.
+    """
+    train = _kept(config.kind, "train_size", config.train_size, len(data.y_train))
+    test = _kept(config.kind, "test_size", config.test_size, len(data.y_test))
+    return data._replace(
+        x_train=data.x_train[train],
+        y_train=data.y_train[train],
+        x_test=data.x_test[test],
+        y_test=data.y_test[test],
+    )
+
+
+def _kept(kind: str, field: str, size: int | None, count: int) -> Tensor | slice:
+    if size is None:
+        return slice(None)
+    if size > count:
+        raise DataError(f"{kind}: {field} {size} is more than the {count} examples there are")
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(SHUFFLE))
+    return order[:size]
 
 
 def data_root(config: OfficialConfig) -> Path:

@@ -23,6 +23,7 @@ from regsearch.datasets._official import (
     fetch,
     missing,
     scaled,
+    subset,
 )
 
 STATS = [0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010]
@@ -46,7 +47,8 @@ def load(config: Cifar10) -> Data:
     Raises:
         DataError: a file is missing or has not the official content, or the download failed.
     """
-    return _read(data_root(config), config.download, config.normalize, fingerprint(config))
+    whole = _read(data_root(config), config.download, config.normalize, fingerprint(config))
+    return subset(whole, config)
 
 
 @lru_cache(maxsize=1)

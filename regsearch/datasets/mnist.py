@@ -27,6 +27,7 @@ from regsearch.datasets._official import (
     fetch,
     missing,
     scaled,
+    subset,
 )
 
 
@@ -96,9 +97,10 @@ def load(config: Mnist | FashionMnist) -> Data:
     Raises:
         DataError: a file is missing or has not the official content, or the download failed.
     """
-    return _read(
+    whole = _read(
         config.kind, data_root(config), config.download, config.normalize, fingerprint(config)
     )
+    return subset(whole, config)
 
 
 @lru_cache(maxsize=2)

@@ -1,6 +1,6 @@
-"""Measured quantities: on predictions (one value per split) and on weights."""
+"""Measured quantities: on predictions (one value per split), on weights and on units."""
 
-from regsearch.metrics import predictions, weights
+from regsearch.metrics import predictions, units, weights
 from regsearch.metrics._base import METRICS, Metric, Observed
 
-__all__ = ["METRICS", "Metric", "Observed", "predictions", "weights"]
+__all__ = ["METRICS", "Metric", "Observed", "predictions", "units", "weights"]

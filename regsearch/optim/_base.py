@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from regsearch.cells import Tree
@@ -19,21 +20,33 @@ Slots = dict[str, Tree]
 """Moving averages by torch's names (``momentum_buffer``, ``exp_avg`` ...), shaped as the params."""
 
 
+def zeros(params: Tree) -> Tree:
+    """Moving averages before the first step."""
+    return {name: torch.zeros_like(param) for name, param in params.items()}
+
+
+def _params(params: Tree, slots: Slots, config: Any) -> Tree:
+    return params
+
+
 class Optimizer(NamedTuple):
     """One update rule.
 
-    ``slots(config)`` names the moving averages, which start at zero; ``momentum(config)`` names
-    the one that a regularizer scales together with the weights, or is ``None``.
+    ``slots(params, config)`` makes the moving averages before the first step; ``momentum(config)``
+    names the one that a regularizer scales together with the weights, or is ``None``.
     ``update(params, grads, slots, step, hp, config)`` returns new params and slots; ``step`` is a
-    scalar tensor that counts from 1, ``hp`` holds the real-valued fields of ``config``, ``[K]``
-    each, and ``config`` is read for structure only (such as ``nesterov``).
+    scalar tensor that counts from 1, ``hp`` holds the real-valued fields of ``config`` and the
+    run's ``seed`` (int64), ``[K]`` each, and ``config`` is read for structure only (such as
+    ``nesterov``). ``weights(params, slots, config)`` are those to measure and to keep, where they
+    are not the ones at which gradients are taken.
     """
 
     config: type[Kind]
     description: str
-    slots: Callable[[Any], tuple[str, ...]]
+    slots: Callable[[Tree, Any], Slots]
     momentum: Callable[[Any], str | None]
     update: Callable[[Tree, Tree, Slots, Tensor, dict[str, Tensor], Any], tuple[Tree, Slots]]
+    weights: Callable[[Tree, Slots, Any], Tree] = _params
 
 
 OPTIMIZERS: Registry[Optimizer] = Registry("optimizer")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Literal
 
 import torch
@@ -10,12 +9,11 @@ from pydantic import Field
 from torch import Tensor
 
 from regsearch.cells import Tree, per_run
-from regsearch.optim._base import OPTIMIZERS, Optimizer, Slots
+from regsearch.optim._base import OPTIMIZERS, Optimizer, Slots, zeros
+from regsearch.optim.averages import Share, bias_correction
 from regsearch.space import Kind, Real
 
 MOMENTUM, VARIANCE = "exp_avg", "exp_avg_sq"
-
-Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Adam(Kind):
@@ -43,8 +41,8 @@ def update(
     float64, because :math:`1-\beta_2^t` cancels.
     """
     beta1, beta2 = config.betas
-    rate = hp["lr"].double() / _bias_correction(beta1, step)
-    unbias = _bias_correction(beta2, step).rsqrt()
+    rate = hp["lr"].double() / bias_correction(beta1, step)
+    unbias = bias_correction(beta2, step).rsqrt()
     moved, momentum, variance = {}, {}, {}
     for name, param in params.items():
         grad, dtype = grads[name], param.dtype
@@ -56,19 +54,12 @@ def update(
     return moved, {MOMENTUM: momentum, VARIANCE: variance}
 
 
-def _bias_correction(beta: float, step: Tensor) -> Tensor:
-    r""":math:`1 - \beta^t`, a scalar."""
-    if beta == 0:
-        return torch.ones_like(step, dtype=torch.float64)
-    return 1 - torch.exp(step.double() * math.log(beta))
-
-
 OPTIMIZERS.add(
     "adam",
     Optimizer(
         config=Adam,
         description="averaged gradients over averaged magnitudes",
-        slots=lambda config: (MOMENTUM, VARIANCE),
+        slots=lambda params, config: {MOMENTUM: zeros(params), VARIANCE: zeros(params)},
         momentum=lambda config: MOMENTUM,
         update=update,
     ),

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from regsearch.cells import Tree, per_run
-from regsearch.optim._base import OPTIMIZERS, Optimizer, Slots
+from regsearch.optim._base import OPTIMIZERS, Optimizer, Slots, zeros
 from regsearch.space import Kind, Real
 
 MOMENTUM = "momentum_buffer"
@@ -46,7 +46,7 @@ OPTIMIZERS.add(
     Optimizer(
         config=SGD,
         description="stochastic gradient descent with momentum",
-        slots=lambda config: (MOMENTUM,),
+        slots=lambda params, config: {MOMENTUM: zeros(params)},
         momentum=lambda config: MOMENTUM,
         update=update,
     ),

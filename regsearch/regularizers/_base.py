@@ -12,10 +12,22 @@ from regsearch.registry import Registry
 from regsearch.space import Kind
 
 Hparams = dict[str, Tensor]
-"""Real-valued hyper-parameters of one regularizer and the current ``lr``, ``[K]`` each."""
+"""What may differ from run to run, ``[K]`` each.
 
-Plan = dict[str, Tree]
-"""What a regularizer worked out once per pack: named trees of tensors that lead with ``K``."""
+The real-valued hyper-parameters of the method, the current ``lr``, the number ``step`` of the step
+(int64, from 1) and the run's ``seed`` (int64), from which ``regsearch.draws`` makes random numbers.
+"""
+
+Plan = Any
+"""What a method worked out about the model once per pack: a tuple of its own, with names of
+parameters, switches, and tensors that lead with ``K``."""
+
+
+class Quantizer(NamedTuple):
+    """How weights become discrete: ``weights(params, hp, plan)``, after every so many epochs."""
+
+    every: int
+    weights: Callable[[Tree, Hparams, Any], Tree]
 
 
 def _same_model(model: nn.Module, config: Any) -> nn.Module:
@@ -23,7 +35,7 @@ def _same_model(model: nn.Module, config: Any) -> nn.Module:
 
 
 def _no_plan(model: nn.Module, params: Tree, config: Any) -> Plan:
-    return {}
+    return None
 
 
 def _same_grads(grads: Tree, params: Tree, hp: Hparams, plan: Plan) -> Tree:
@@ -38,12 +50,18 @@ def _same_state(params: Tree, momentum: Tree, hp: Hparams, plan: Plan) -> tuple[
     return params, momentum
 
 
+def _not_quantized(config: Any) -> Quantizer | None:
+    return None
+
+
 class Regularizer(NamedTuple):
     """Where a method acts on training; every phase is pure and leaves the run axis alone.
 
     ``config`` declares the hyper-parameters. ``build`` and ``plan`` see it; the other phases see
     tensors only. The order within a step is gradients, ``on_grads``, ``before_step``, the
     optimizer, ``after_step``.
+
+    ``quantizer(config)`` says whether and how weights become discrete between epochs.
 
     ``neutral`` holds hyper-parameters and the values at which, together, they make the method do
     nothing, whatever the others are; empty where there are none.
@@ -56,6 +74,7 @@ class Regularizer(NamedTuple):
     on_grads: Callable[[Tree, Tree, Hparams, Plan], Tree] = _same_grads
     before_step: Callable[[Tree, Tree, Hparams, Plan], Tree] = _same_params
     after_step: Callable[[Tree, Tree, Hparams, Plan], tuple[Tree, Tree]] = _same_state
+    quantizer: Callable[[Any], Quantizer | None] = _not_quantized
     neutral: dict[str, float] = {}  # noqa: RUF012 - read only
 
 

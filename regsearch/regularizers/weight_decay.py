@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
-import torch
 from pydantic import Field
 from torch import nn
 
 from regsearch.cells import Tree, per_run
-from regsearch.regularizers._base import REGULARIZERS, Hparams, Plan, Regularizer
-from regsearch.regularizers.scope import Scope, names_in_scope
+from regsearch.regularizers._base import REGULARIZERS, Hparams, Regularizer
+from regsearch.regularizers.scope import Exclude, Scope, names_in_scope
 from regsearch.space import Kind, Real
 
 
@@ -23,35 +22,39 @@ class WeightDecay(Kind):
         bool, Field(description="true: L2 in the gradient (Adam, SGD); false: as in AdamW")
     ] = True
     scope: Scope = "weights"
+    exclude: Exclude = Field(default=[])
 
 
-def plan(model: nn.Module, params: Tree, config: WeightDecay) -> Plan:
-    """Strength of the decay of each parameter, relative to ``decay``, under the way it acts."""
-    names = names_in_scope(model, params, config.scope)
-    share = {name: torch.ones_like(params[name].flatten(1)[:, 0]) for name in names}
-    return (
-        {"coupled": share, "decoupled": {}}
-        if config.coupled
-        else {"coupled": {}, "decoupled": share}
-    )
+class Decayed(NamedTuple):
+    """The parameters that decay, and whether in the gradient."""
+
+    names: list[str]
+    coupled: bool
 
 
-def on_grads(grads: Tree, params: Tree, hp: Hparams, plan: Plan) -> Tree:
+def plan(model: nn.Module, params: Tree, config: WeightDecay) -> Decayed:
+    """The parameters in scope."""
+    names = names_in_scope(model, params, config.scope, config.exclude)
+    return Decayed(names, config.coupled)
+
+
+def on_grads(grads: Tree, params: Tree, hp: Hparams, plan: Decayed) -> Tree:
     r"""Coupled: :math:`g \leftarrow g + \lambda w`, which enters the optimizer's averages."""
-    decayed = {
-        name: grads[name] + per_run(hp["decay"] * share, params[name]) * params[name]
-        for name, share in plan["coupled"].items()
+    if not plan.coupled:
+        return grads
+    return grads | {
+        name: grads[name] + per_run(hp["decay"], params[name]) * params[name] for name in plan.names
     }
-    return grads | decayed
 
 
-def before_step(params: Tree, grads: Tree, hp: Hparams, plan: Plan) -> Tree:
+def before_step(params: Tree, grads: Tree, hp: Hparams, plan: Decayed) -> Tree:
     r"""Decoupled: :math:`w \leftarrow (1 - \eta\lambda)\, w`, ahead of the step, as in AdamW."""
-    decayed = {
-        name: per_run(1 - hp["lr"] * hp["decay"] * share, params[name]) * params[name]
-        for name, share in plan["decoupled"].items()
+    if plan.coupled:
+        return params
+    return params | {
+        name: per_run(1 - hp["lr"] * hp["decay"], params[name]) * params[name]
+        for name in plan.names
     }
-    return params | decayed
 
 
 REGULARIZERS.add(

@@ -1,6 +1,7 @@
 """Reports: pictures, tables and the page, as functions of a study's records."""
 
-from regsearch.report import phase_diagram  # isort: skip - the order of the page
+from regsearch.report import teacher_student  # isort: skip - the order of the page
+from regsearch.report import phase_diagram  # isort: skip
 from regsearch.report import pareto  # isort: skip
 from regsearch.report import curves  # isort: skip
 from regsearch.report import table  # isort: skip
@@ -16,5 +17,6 @@ __all__ = [
     "pareto",
     "phase_diagram",
     "table",
+    "teacher_student",
     "write_report",
 ]

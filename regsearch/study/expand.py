@@ -19,6 +19,7 @@ from regsearch.study.factors import crossed, with_levels, without
 from regsearch.study.problems import explain, show
 from regsearch.study.sources import MAX_PROBLEMS
 from regsearch.study.spec import Parts, Pipeline
+from regsearch.study.together import wrong_quantized
 from regsearch.train.task import Task, digest
 
 
@@ -49,9 +50,11 @@ def expand(pipeline: Pipeline) -> list[PlannedRun]:
         DataError: a data set whose content identifies a run cannot be read.
     """
     _refuse_too_many(pipeline)
-    designs = _designs(pipeline)
+    designs, settings = _designs(pipeline), _settings(pipeline)
+    if problems := wrong_quantized(pipeline.metric, settings):
+        raise SpecError([pipeline.problem(where, text) for where, text in problems])
     runs: dict[str, PlannedRun] = {}
-    for setting in _settings(pipeline):
+    for setting in settings:
         regularizers = [entry.model_dump(mode="json") for entry in setting]
         for design in designs:
             content = design.content | {"regularizers": regularizers}

@@ -15,7 +15,8 @@ from regsearch.registry import nearest
 from regsearch.space import Config
 
 MAX_SEEDS = 100_000
-SPLITS = ("train", "test", "validation")
+SPLITS = ("test", "validation", "quantized")
+"""What predictions are measured on; ``quantized``: the test set, with discrete weights."""
 TRACKING_SCHEMES = (
     "", "file", "sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks",
 )  # fmt: skip
@@ -23,10 +24,11 @@ TRACKING_SCHEMES = (
 
 def quantities() -> dict[str, str]:
     """Everything that is measured after each epoch, such as ``test_accuracy``, and its metric."""
-    named: dict[str, str] = {}
+    named = {"train_loss": "loss", "train_accuracy": "accuracy"}
     for metric in METRICS:
-        splits = [""] if METRICS[metric].of == "weights" else [f"{split}_" for split in SPLITS]
-        named |= {f"{split}{metric}": metric for split in splits}
+        on_splits = METRICS[metric].of == "predictions"
+        prefixes = [f"{split}_" for split in SPLITS] if on_splits else [""]
+        named |= {f"{prefix}{metric}": metric for prefix in prefixes}
     return named
 
 

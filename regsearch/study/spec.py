@@ -46,7 +46,7 @@ from regsearch.study.settings import (
     Tracking,
 )
 from regsearch.study.sources import SWITCHES, Sources, built_ins, gather, locate, settle_kinds
-from regsearch.study.together import wrong_entries, wrong_metric
+from regsearch.study.together import wrong_entries, wrong_metric, wrong_training
 from regsearch.study.yaml_file import Where, read_yaml
 from regsearch.train.task import TrainConfig
 
@@ -199,6 +199,7 @@ def check(sources: Sources, reports: Registry[Any] | None = None) -> Pipeline:
         raise sources.error(problems)
     problems = wrong_entries(pipeline.search_space.regularizers, ("search_space", "regularizers"))
     for run in filter(None, runs):
+        problems += wrong_training(run.dataset, run.train)
         problems += wrong_metric(pipeline.metric, run.dataset, run.train)
     if problems:
         raise sources.error(problems)

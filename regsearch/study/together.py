@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from regsearch.datasets import DatasetConfig
+from regsearch.datasets import DATASETS, DatasetConfig
+from regsearch.losses import LOSSES
+from regsearch.metrics import METRICS
+from regsearch.regularizers import REGULARIZERS
+from regsearch.schedules import problems as schedule_problems
+from regsearch.space import Kind
 from regsearch.study.domains import Searched
 from regsearch.study.problems import Problem
-from regsearch.study.settings import Metric
+from regsearch.study.settings import Metric, quantities
 from regsearch.study.yaml_file import Where
 from regsearch.train.task import TrainConfig
 
@@ -27,9 +32,37 @@ def wrong_entries(entries: Sequence[Sequence[Searched]], root: Where) -> list[Pr
     return problems
 
 
+def wrong_training(dataset: DatasetConfig, train: TrainConfig) -> list[Problem]:
+    """Problems of a schedule or a loss that do not fit the length of training or the targets."""
+    problems: list[Problem] = [
+        (("train", "schedule"), message)
+        for message in schedule_problems(train.schedule, train.epochs)
+    ]
+    targets, loss = DATASETS[dataset.kind].targets, LOSSES[train.loss.kind]
+    if targets not in loss.accepts:
+        fitting = ", ".join(name for name in LOSSES if targets in LOSSES[name].accepts)
+        problems.append(
+            (
+                ("train", "loss"),
+                f"{train.loss.kind} needs {' or '.join(loss.accepts)} as targets, and "
+                f"{dataset.kind} has {targets}; use {fitting}",
+            )
+        )
+    return problems
+
+
 def wrong_metric(metric: Metric, dataset: DatasetConfig, train: TrainConfig) -> list[Problem]:
     """Problems of a metric that these runs will not have."""
     problems: list[Problem] = []
+    measured, targets = METRICS[quantities()[metric.name]], DATASETS[dataset.kind].targets
+    if measured.of == "predictions" and measured.targets != targets and metric.name != "train_loss":
+        problems.append(
+            (
+                ("metric", "name"),
+                f"{metric.name} is not measured, as the targets of {dataset.kind} are {targets}; "
+                f"name another, such as {_example(targets)}",
+            )
+        )
     if metric.name.startswith("validation_") and dataset.validation == 0:
         problems.append(
             (
@@ -48,3 +81,26 @@ def wrong_metric(metric: Metric, dataset: DatasetConfig, train: TrainConfig) -> 
             )
         )
     return problems
+
+
+def wrong_quantized(metric: Metric, settings: Iterable[Sequence[Kind]]) -> list[Problem]:
+    """Problems of a metric of quantized weights, where some ``settings`` do not quantize."""
+    if not metric.name.startswith("quantized_"):
+        return []
+    for setting in settings:
+        if not any(REGULARIZERS[config.kind].quantizer(config) for config in setting):
+            kinds = " + ".join(config.kind for config in setting)
+            message = (
+                f"{metric.name} is measured only where weights are quantized, and {kinds} leaves "
+                "them as they are; name a test_ quantity"
+            )
+            return [(("metric", "name"), message)]
+    return []
+
+
+def _example(targets: str) -> str:
+    return next(
+        f"test_{name}"
+        for name in METRICS
+        if METRICS[name].of == "predictions" and METRICS[name].targets == targets
+    )

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from regsearch.datasets._official import data_root, fetch, scaled
+from regsearch.datasets import Data
+from regsearch.datasets._official import data_root, fetch, scaled, subset
 from regsearch.datasets.mnist import Mnist
 from regsearch.errors import DataError
 from regsearch.space import place_fields
@@ -46,3 +47,28 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_bytes_become_fractions() -> None:
     pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 1, 1, 3)
     torch.testing.assert_close(scaled(pixels, None).ravel(), torch.tensor([0, 0.2, 1]))
+
+
+def numbered(count: int) -> Data:
+    x, y = torch.arange(count).view(-1, 1), torch.arange(count)
+    return Data(x, y, x + 100, y + 100, count, "numbered")
+
+
+def test_a_subset_keeps_images_with_their_labels_and_holds_the_smaller_ones() -> None:
+    small, large = (subset(numbered(50), Mnist(train_size=n, test_size=3)) for n in (10, 20))
+    assert torch.equal(small.x_train.ravel(), small.y_train)
+    assert torch.equal(small.y_train, large.y_train[:10])
+    assert len(set(large.y_train.tolist())) == 20
+    assert small.x_test.ravel().tolist() == small.y_test.tolist()
+    assert len(small.y_test) == 3
+    assert small.y_test.min() >= 100
+
+
+def test_without_sizes_nothing_is_left_out() -> None:
+    whole = numbered(5)
+    assert torch.equal(subset(whole, Mnist()).x_train, whole.x_train)
+
+
+def test_a_subset_cannot_be_larger_than_the_set() -> None:
+    with pytest.raises(DataError, match="mnist: train_size 6 is more than the 5 examples"):
+        subset(numbered(5), Mnist(train_size=6))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, log_loss
+from sklearn.metrics import accuracy_score, log_loss, mean_squared_error
 from torch import Tensor
 
 from regsearch.metrics import METRICS, Observed
@@ -20,8 +20,8 @@ def measure(name: str, seen: Observed) -> Tensor:
 
 
 def test_loss_is_scikit_learns_log_loss_of_each_run(seen: Observed) -> None:
-    p = seen.logits.double().softmax(-1).numpy()
-    wanted = [log_loss(seen.labels[k], p[k], labels=range(CLASSES)) for k in range(RUNS)]
+    p = seen.outputs.double().softmax(-1).numpy()
+    wanted = [log_loss(seen.targets[k], p[k], labels=range(CLASSES)) for k in range(RUNS)]
     np.testing.assert_allclose(measure("loss", seen), wanted, rtol=1e-5)
 
 
@@ -31,8 +31,8 @@ def test_loss_of_equal_logits_is_log_of_the_number_of_classes() -> None:
 
 
 def test_accuracy_is_scikit_learns_of_each_run(seen: Observed) -> None:
-    guess = seen.logits.argmax(-1)
-    wanted = [accuracy_score(seen.labels[k], guess[k]) for k in range(RUNS)]
+    guess = seen.outputs.argmax(-1)
+    wanted = [accuracy_score(seen.targets[k], guess[k]) for k in range(RUNS)]
     np.testing.assert_allclose(measure("accuracy", seen), wanted, rtol=1e-6)
 
 
@@ -43,14 +43,27 @@ def test_accuracy_counts_by_hand() -> None:
 
 
 def test_half_precision_logits_do_not_coarsen_the_loss(seen: Observed) -> None:
-    half = seen._replace(logits=seen.logits.bfloat16())
-    exact = seen._replace(logits=half.logits.double().float())
+    half = seen._replace(outputs=seen.outputs.bfloat16())
+    exact = seen._replace(outputs=half.outputs.double().float())
     torch.testing.assert_close(measure("loss", half), measure("loss", exact))
 
 
 def test_a_diverged_run_has_no_finite_loss_and_leaves_its_neighbours_alone(seen: Observed) -> None:
     alone = measure("loss", seen)
-    seen.logits[1] = torch.nan
+    seen.outputs[1] = torch.nan
     together = measure("loss", seen)
     assert together.isnan().tolist() == [False, True, False]
     assert torch.equal(together[[0, 2]], alone[[0, 2]])
+
+
+def test_squared_error_is_scikit_learns_of_each_run() -> None:
+    outputs, targets = torch.randn(2, RUNS, EXAMPLES, CLASSES)
+    wanted = [mean_squared_error(targets[k], outputs[k]) for k in range(RUNS)]
+    seen = Observed({}, outputs, targets)
+    np.testing.assert_allclose(measure("squared_error", seen), wanted, rtol=1e-6)
+
+
+def test_squared_error_by_hand() -> None:
+    outputs = torch.tensor([[[1.0, 2.0]], [[3.0, 3.0]]])
+    seen = Observed({}, outputs, torch.tensor([[[1.0, 4.0]], [[0.0, 3.0]]]))
+    assert measure("squared_error", seen).tolist() == [2.0, 4.5]

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from regsearch.optim import OPTIMIZERS
+from regsearch.space import Kind, per_run_fields
 
 CASES = [
     ("sgd", torch.optim.SGD, [{"lr": 0.1}, {"lr": 0.03}, {"lr": 1.0}]),
@@ -30,7 +32,42 @@ CASES = [
         torch.optim.Adam,
         [{"lr": 0.01, "betas": [0.0, 0.9], "eps": 1e-3}, {"lr": 0.3, "betas": [0.0, 0.9]}],
     ),
+    (
+        "rmsprop",
+        torch.optim.RMSprop,
+        [
+            {"lr": 1e-3, "alpha": 0.95},
+            {"lr": 0.1, "momentum": 0.9},
+            {"lr": 1e-2, "eps": 1e-3, "alpha": 0.0},
+        ],
+    ),
+    (
+        "rmsprop",
+        torch.optim.RMSprop,
+        [
+            {"lr": 1e-3, "eps": 1e-2, "centered": True},
+            {"lr": 0.1, "alpha": 0.5, "eps": 0.1, "momentum": 0.5, "centered": True},
+        ],
+    ),
+    (
+        "entropy_sgd",
+        torch.optim.SGD,
+        [
+            {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.3},
+            {"lr": 0.3, "momentum": 0.5, "nesterov": True},
+        ],
+    ),
 ]
+OURS_ALONE: dict[str, dict[str, Any]] = {"entropy_sgd": {"inner_steps": 0}}
+"""Structure at which a rule of ours is one of torch's."""
+
+
+def stacked_hyperparameters(configs: list[Kind]) -> dict[str, Tensor]:
+    reals = {
+        name: torch.tensor([getattr(c, name) for c in configs], dtype=torch.float64)
+        for name in per_run_fields(type(configs[0]))
+    }
+    return reals | {"seed": torch.arange(len(configs))}
 
 
 @pytest.mark.parametrize(("kind", "theirs", "settings"), CASES)
@@ -39,9 +76,13 @@ def test_every_run_follows_torch(
     kind: str, theirs: Any, settings: list[dict[str, Any]], dtype: torch.dtype
 ) -> None:
     optimizer = OPTIMIZERS[kind]
-    configs = [optimizer.config.model_validate({"kind": kind, **s}) for s in settings]
-    reals = [name for name in ("lr", "momentum", "eps") if hasattr(configs[0], name)]
-    hp = {n: torch.tensor([getattr(c, n) for c in configs], dtype=torch.float64) for n in reals}
+    fields = optimizer.config.model_fields
+    ours = [{key: s[key] for key in s if key in fields} for s in settings]
+    configs = [
+        optimizer.config.model_validate({"kind": kind, **s, **OURS_ALONE.get(kind, {})})
+        for s in ours
+    ]
+    hp = stacked_hyperparameters(configs)
     start = {
         "w": torch.randn(len(settings), 4, 3, dtype=dtype),
         "b": torch.randn(len(settings), 4, dtype=dtype),
@@ -51,13 +92,7 @@ def test_every_run_follows_torch(
         for k in range(len(settings))
     ]
     torchs = [theirs(p.values(), **s) for p, s in zip(alone, settings, strict=True)]
-    params, slots = (
-        start,
-        {
-            name: {n: torch.zeros_like(p) for n, p in start.items()}
-            for name in optimizer.slots(configs[0])
-        },
-    )
+    params, slots = start, optimizer.slots(start, configs[0])
     for step in range(1, 13):
         grads = {n: torch.randn_like(p) * 10.0 ** (step % 5 - 3) for n, p in params.items()}
         counter = torch.tensor(step)
@@ -77,7 +112,8 @@ def test_every_run_follows_torch(
 @pytest.mark.parametrize("kind", list(OPTIMIZERS))
 def test_the_momentum_is_one_of_the_slots(kind: str) -> None:
     config = OPTIMIZERS[kind].config.model_validate({"kind": kind, "lr": 0.1})
-    assert OPTIMIZERS[kind].momentum(config) in (*OPTIMIZERS[kind].slots(config), None)
+    slots = OPTIMIZERS[kind].slots({"w": torch.ones(1, 2)}, config)
+    assert OPTIMIZERS[kind].momentum(config) in (*slots, None)
 
 
 def test_first_step_of_adam_moves_by_the_learning_rate() -> None:
@@ -86,7 +122,7 @@ def test_first_step_of_adam_moves_by_the_learning_rate() -> None:
     config = adam.config.model_validate({"kind": "adam", "lr": 0.1})
     lr = torch.tensor([0.1, 0.01], dtype=torch.float64)
     params, grads = {"w": torch.zeros(2, 5)}, {"w": torch.randn(2, 5)}
-    slots = {name: {"w": torch.zeros(2, 5)} for name in adam.slots(config)}
+    slots = adam.slots(params, config)
     hp = {"lr": lr, "eps": torch.zeros(2, dtype=torch.float64)}
     moved, _ = adam.update(params, grads, slots, torch.tensor(1), hp, config)
     torch.testing.assert_close(moved["w"], -lr[:, None].float() * grads["w"].sign())
@@ -94,7 +130,16 @@ def test_first_step_of_adam_moves_by_the_learning_rate() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "wrong"),
-    [("sgd", {"lr": 0.0}), ("sgd", {"lr": 0.1, "momentum": 1.0}), ("adam", {"betas": [0.9, 1.0]})],
+    [
+        ("sgd", {"lr": 0.0}),
+        ("sgd", {"lr": 0.1, "momentum": 1.0}),
+        ("adam", {"betas": [0.9, 1.0]}),
+        ("laprop", {"betas": [1.0, 0.9]}),
+        ("laprop", {"eps": 0.0}),
+        ("rmsprop", {"alpha": 1.0}),
+        ("entropy_sgd", {"inner_steps": -1}),
+        ("accelerated_sgd", {"kappa": 0.5, "xi": 0.1}),
+    ],
 )
 def test_values_out_of_range_are_refused(kind: str, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"greater than|less than"):
