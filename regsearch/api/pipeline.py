@@ -16,7 +16,7 @@ from regsearch.report import REPORTS
 from regsearch.space import Kind, place_fields
 from regsearch.study import spec as files
 from regsearch.study.expand import PlannedRun, expand
-from regsearch.study.settings import quantities
+from regsearch.study.settings import fits_targets, quantities
 from regsearch.study.sources import SWITCHES, built_ins, locate
 from regsearch.study.yaml_file import read_yaml
 
@@ -154,14 +154,16 @@ class Pipeline:
             for entry in group
             for name in entry.axes()
         ]
-        measured = [
-            name
-            for name in quantities()
-            if self.spec.dataset.validation or not name.startswith("validation_")
-        ]
+        measured = [name for name in quantities() if self._measures(name)]
         summaries = [f"{name}_{summary}" for name in measured for summary in SUMMARIES]
         shared = ["dataset.label_noise", *self.spec.factors]
         return list(dict.fromkeys([*hyperparameters, *shared, *measured, *summaries]))
+
+    def _measures(self, name: str) -> bool:
+        dataset = self.spec.dataset
+        if name.startswith("validation_") and not dataset.validation:
+            return False
+        return fits_targets(name, dataset)
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

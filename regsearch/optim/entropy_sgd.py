@@ -2,11 +2,11 @@
 
 Noisy inner steps explore around the weights x; every ``inner_steps``-th step moves x towards the
 average of where they went. Here each inner step is one step of training on one mini-batch, so an
-epoch is one pass over the data as for any other optimizer. The papers count an epoch for as many
-*outer* steps: their 100 epochs are ``inner_steps`` times 100 here, and one wasted gradient more.
+epoch is one pass over the data as for any other optimizer. The released code makes an *outer* step
+for each mini-batch: one of its epochs costs ``inner_steps`` passes, and one more that it discards.
 
-Departures from the released code: its scoping never grows since it does not count its steps, and
-its outer momentum starts at the first gradient, where ours starts at zero as ``torch.optim.SGD``.
+Departures from it: its gamma never grows, since it does not count its steps, and its outer momentum
+starts at the first gradient where ours starts at zero, as in ``torch.optim.SGD``.
 """
 
 from __future__ import annotations

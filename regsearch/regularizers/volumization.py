@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor, nn
 
 from regsearch.cells import Tree, per_run
+from regsearch.errors import SpecError
 from regsearch.regularizers._base import REGULARIZERS, Hparams, Quantizer, Regularizer
 from regsearch.regularizers.scope import (
     NORMS,
@@ -89,9 +90,22 @@ class Volumes(NamedTuple):
 
 
 def plan(model: nn.Module, params: Tree, config: Volumization) -> Volumes:
-    """Measure every parameter in scope that has a volume."""
+    """Measure every parameter in scope that has a volume.
+
+    Raises:
+        SpecError: one of them is the raw form of a re-parametrised weight, whose size means
+            nothing, or ``exclude`` matches nothing.
+    """
+    names = names_in_scope(model, params, config.scope, config.exclude)
+    if raw := [natural_name(name) for name in names if natural_name(name) != name]:
+        raise SpecError(
+            [
+                f"volumization: {', '.join(dict.fromkeys(raw))} is re-parametrised (by enc, for "
+                "one), so the size of its raw weights means nothing; apply one of the two"
+            ]
+        )
     unit = {}
-    for name in names_in_scope(model, params, config.scope, config.exclude):
+    for name in names:
         value = _unit_volume(model, params, name, config.volume)
         if value is not None:
             unit[name] = value
@@ -201,11 +215,9 @@ def _fan(layer: nn.Module, shape: torch.Size, mode: Literal["fan_in", "fan_out"]
 
 
 def _weight_of(bias: str, params: Tree) -> Tensor | None:
-    """The weight of the same layer, which may be parametrized."""
-    head, dot, last = natural_name(bias).rpartition(".")
-    wanted = head + dot + last.replace("bias", "weight")
-    found = [param for name, param in params.items() if natural_name(name) == wanted]
-    return max(found, key=Tensor.numel, default=None)
+    """The weight of the same layer."""
+    head, dot, last = bias.rpartition(".")
+    return params.get(head + dot + last.replace("bias", "weight"))
 
 
 REGULARIZERS.add(

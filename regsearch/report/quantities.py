@@ -18,7 +18,7 @@ SUMMARIES = {
     "last10": "mean of the last 10 epochs",
     "gap": "best minus last 10",
 }
-_SPLIT = re.compile(r"^(train|test|validation)_")
+_SPLIT = re.compile(r"^(train|test|validation|quantized)_")
 _SUFFIX = re.compile(r"^(?P<name>.+?)(?:_(?P<summary>best|last10|gap)|@(?P<epoch>\d+))?$")
 _EPOCH = re.compile(r"^epoch:([1-9]\d*)$")
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from regsearch.datasets import DATASETS, DatasetConfig
 from regsearch.metrics import METRICS
 from regsearch.registry import nearest
 from regsearch.space import Config
@@ -30,6 +31,13 @@ def quantities() -> dict[str, str]:
         prefixes = [f"{split}_" for split in SPLITS] if on_splits else [""]
         named |= {f"{prefix}{metric}": metric for prefix in prefixes}
     return named
+
+
+def fits_targets(name: str, dataset: DatasetConfig) -> bool:
+    """Whether the quantity ``name`` is measured for targets such as those of ``dataset``."""
+    metric = METRICS[quantities()[name]]
+    is_of_them = metric.of == "predictions" and name != "train_loss"
+    return not is_of_them or metric.targets == DATASETS[dataset.kind].targets
 
 
 def _study_name(name: str) -> str:

@@ -12,7 +12,7 @@ from regsearch.schedules import problems as schedule_problems
 from regsearch.space import Kind
 from regsearch.study.domains import Searched
 from regsearch.study.problems import Problem
-from regsearch.study.settings import Metric, quantities
+from regsearch.study.settings import Metric, fits_targets
 from regsearch.study.yaml_file import Where
 from regsearch.train.task import TrainConfig
 
@@ -54,8 +54,8 @@ def wrong_training(dataset: DatasetConfig, train: TrainConfig) -> list[Problem]:
 def wrong_metric(metric: Metric, dataset: DatasetConfig, train: TrainConfig) -> list[Problem]:
     """Problems of a metric that these runs will not have."""
     problems: list[Problem] = []
-    measured, targets = METRICS[quantities()[metric.name]], DATASETS[dataset.kind].targets
-    if measured.of == "predictions" and measured.targets != targets and metric.name != "train_loss":
+    if not fits_targets(metric.name, dataset):
+        targets = DATASETS[dataset.kind].targets
         problems.append(
             (
                 ("metric", "name"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import functional_call
 from torch.nn.utils import parametrize
 
-from regsearch.cells import Tree
+from regsearch.cells import Tree, over_runs
 
 
 class _Weights(nn.Module):
@@ -42,4 +42,4 @@ def effective_weights(model: nn.Module, params: Tree, buffers: Tree) -> Tree:
         return functional_call(weights, inside, ())
 
     plain = {name: value for name, value in params.items() if "parametrizations" not in name}
-    return plain | vmap(evaluate)(params, buffers)
+    return plain | over_runs(evaluate, (0, 0))(params, buffers)

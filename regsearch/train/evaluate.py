@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import functional_call
 
-from regsearch.cells import Tree
+from regsearch.cells import Tree, over_runs
 from regsearch.metrics import METRICS, Observed
 from regsearch.train.data import PackData
 from regsearch.train.effective import effective_weights
@@ -53,8 +53,8 @@ def predict(model: nn.Module, params: Tree, buffers: Tree, x: Tensor, chunk: int
     def forward(params: Tree, buffers: Tree, x: Tensor) -> Tensor:
         return functional_call(model, (params, buffers), (x,))
 
-    parts = [vmap(forward, (0, 0, None))(params, buffers, part) for part in torch.split(x, chunk)]
-    return torch.cat(parts, 1)
+    outputs = over_runs(forward, (0, 0, None))
+    return torch.cat([outputs(params, buffers, part) for part in torch.split(x, chunk)], 1)
 
 
 @torch.no_grad()

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value, vmap
+from torch.func import functional_call, grad_and_value
 
-from regsearch.cells import Tree
+from regsearch.cells import Tree, over_runs
 from regsearch.losses import LOSSES
 from regsearch.optim import OPTIMIZERS, Slots
 from regsearch.regularizers import REGULARIZERS, Hparams, Plan
@@ -63,7 +63,7 @@ def make_step(program: Program) -> Step:
 
     A run that becomes non-finite stays so, and touches no other.
     """
-    gradients = vmap(
+    gradients = over_runs(
         grad_and_value(_loss_of_one_run(program), has_aux=True),
         in_dims=(0, 0, 0, None if program.batches == "shared" else 0, 0),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -10,7 +12,7 @@ from regsearch.optim.accelerated_sgd import AcceleratedSGDConfig, update
 from regsearch.space import per_run_fields
 
 RULE = OPTIMIZERS["accelerated_sgd"]
-RUNS = [
+RUNS: list[dict[str, Any]] = [
     {"lr": 0.01, "kappa": 1000.0, "xi": 10.0},
     {"lr": 0.001, "kappa": 1e4, "xi": 10.0},
     {"lr": 0.1, "kappa": 4.0, "xi": 2.0, "c": 1.0},

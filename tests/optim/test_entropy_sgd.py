@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from regsearch.optim.entropy_sgd import EntropySGDConfig, update
 from regsearch.space import per_run_fields
 
 RULE = OPTIMIZERS["entropy_sgd"]
-RUNS = [
+RUNS: list[dict[str, Any]] = [
     {"lr": 0.7, "gamma": 0.03, "scoping": 0.1, "noise": 1e-2, "weight_decay": 5e-2},
     {"lr": 0.1, "momentum": 0.5, "inner_lr": 0.05, "averaging": 0.9},
     {"lr": 0.3, "momentum": 0.0, "gamma": 0.5, "scoping": 0.5, "noise": 0.3, "averaging": 0.0},

@@ -139,7 +139,7 @@ def test_param_groups_have_settings_of_their_own() -> None:
     model, alone = net(), net()
     assert isinstance(model, nn.Sequential)
     assert isinstance(alone, nn.Sequential)
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": model[0].parameters(), "lr": 0.1},
         {"params": model[2].parameters(), "betas": (0.0, 0.5)},
     ]
@@ -176,8 +176,8 @@ def test_a_closure_computes_the_gradients() -> None:
     stepped, closed = net(), net()
     train(stepped, LaProp(stepped.parameters(), lr=0.1), 3)
     optimizer = LaProp(closed.parameters(), lr=0.1)
-    losses = [optimizer.step(lambda: backward(closed, optimizer)) for _ in range(3)]  # type: ignore[arg-type,return-value]
-    assert all(loss is not None and float(loss.detach()) > 0 for loss in losses)
+    losses = [optimizer.step(lambda: float(backward(closed, optimizer).detach())) for _ in range(3)]
+    assert all(loss is not None and loss > 0 for loss in losses)
     assert same(stepped, closed)
 
 

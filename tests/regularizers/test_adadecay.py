@@ -102,10 +102,10 @@ def test_o1_at_steepness_zero_it_is_weight_decay_to_the_bit(coupled: bool, layer
     theirs = WeightDecay(decay=0.3, coupled=coupled, scope="all")
     results = []
     for method, config in ((adadecay, ours), (weight_decay, theirs)):
-        planned = method.plan(net(), params, config)  # type: ignore[attr-defined]
+        planned = method.plan(net(), params, config)
         values = hp | {"steepness": torch.zeros(2)}
-        new = method.on_grads(grads, params, values, planned)  # type: ignore[attr-defined]
-        results.append((new, method.before_step(params, new, values, planned)))  # type: ignore[attr-defined]
+        new = method.on_grads(grads, params, values, planned)
+        results.append((new, method.before_step(params, new, values, planned)))
     for name in params:
         assert torch.equal(results[0][0][name], results[1][0][name])
         assert torch.equal(results[0][1][name], results[1][1][name])
@@ -122,9 +122,8 @@ def test_o1_and_o6_whole_trajectories_are_those_of_torchs_sgd() -> None:
         torch.manual_seed(1)
         for _ in range(6):
             optimizer.zero_grad()
-            nn.functional.cross_entropy(
-                model(torch.randn(16, 5).double()), torch.randint(0, 3, (16,))
-            ).backward()
+            x, y = torch.randn(16, 5).double(), torch.randint(0, 3, (16,))
+            nn.functional.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         return [param.detach() for param in model.parameters()]
 

@@ -66,8 +66,8 @@ def test_a_run_in_a_pack_is_the_run_alone(coupled: bool) -> None:
 
     together = step(params, grads, hparams([5, 6, 7], 9))
     for k in range(3):
-        own = [{n: t[k : k + 1] for n, t in tree.items()} for tree in (params, grads)]
-        alone = step(*own, hparams([5 + k], 9))
+        own, own_grads = ({n: t[k : k + 1] for n, t in tree.items()} for tree in (params, grads))
+        alone = step(own, own_grads, hparams([5 + k], 9))
         for name in params:
             assert torch.equal(together[name][k], alone[name][0])
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from regsearch.errors import SpecError
 from regsearch.regularizers.volumization import Unit, Volumization, after_step, confine, plan
 
 
@@ -186,12 +187,11 @@ def test_a_bias_has_the_volume_of_its_weight_and_norm_layers_have_none(volume: U
     assert not [name for name in found if name.startswith(("norm", "plane"))]
 
 
-def test_a_bias_finds_its_weight_under_a_parametrization() -> None:
+def test_raw_weights_of_another_method_are_refused() -> None:
     layer = nn.utils.parametrizations.weight_norm(nn.Linear(6, 2))
     params = {name: param.detach()[None] for name, param in layer.named_parameters()}
-    found = plan(layer, params, Volumization(v=1.0, alpha=0.0, scope="all")).unit
-    assert float(found["bias"]) == pytest.approx(1)
-    assert float(found["parametrizations.weight.original1"]) == pytest.approx(1)
+    with pytest.raises(SpecError, match="weight is re-parametrised"):
+        plan(layer, params, Volumization(v=1.0, alpha=0.0))
 
 
 def test_excluded_parameters_are_left_alone() -> None:
