@@ -1,6 +1,30 @@
-"""Models: each file holds one, in the order in which they are listed to the user."""
+"""Models: each file holds one family, in the order in which they are listed to the user."""
 
-from regsearch.models import mlp, dnn, factorized_mlp, vgg  # noqa: I001 - the order is the user's
-from regsearch.models._base import MODELS, Model
+# isort: off
+from regsearch.models import mlp, dnn, nn2_nn3, dropout_mlp, factorized_mlp
+from regsearch.models import vgg, vgg9, vgg19, lenet4, resnet, googlenet, densenet
+from regsearch.models import imagenet, lstm, custom
 
-__all__ = ["MODELS", "Model", "dnn", "factorized_mlp", "mlp", "vgg"]
+# isort: on
+from regsearch.models._base import MODELS, Model, Words
+
+__all__ = [
+    "MODELS",
+    "Model",
+    "Words",
+    "custom",
+    "densenet",
+    "dnn",
+    "dropout_mlp",
+    "factorized_mlp",
+    "googlenet",
+    "imagenet",
+    "lenet4",
+    "lstm",
+    "mlp",
+    "nn2_nn3",
+    "resnet",
+    "vgg",
+    "vgg9",
+    "vgg19",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -9,8 +10,11 @@ from torch import nn
 
 from regsearch.errors import SpecError
 from regsearch.models._base import MODELS, Model
+from regsearch.models._images import check_images
 from regsearch.models.mlp import Width
 from regsearch.space import Kind
+
+Layers = Sequence[int | Literal["M"]]
 
 
 class Vgg(Kind):
@@ -31,24 +35,36 @@ def build(config: Vgg, input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """Convolutions with ReLU, global average, one linear layer: ``[N, c, h, w]`` to ``[N, C]``.
 
     Weights are He-normal by fan in, those of the last layer too, and biases zero, as in PathProx's
-    VGG19. A convolution has a bias where no batch norm follows, which would subtract it.
+    VGG19.
 
     Raises:
         SpecError: the examples are not images, or too small for so many pooling layers.
     """
-    _check(config, input_shape)
-    layers: list[nn.Module] = []
-    channels, plain = input_shape[0], config.norm == "none"
-    for width in config.layers:
+    check_images("vgg", input_shape)
+    _check_poolings(config, input_shape)
+    return he_normal(convolutional(config.layers, config.norm, input_shape[0], classes))
+
+
+def convolutional(layers: Layers, norm: str, channels: int, classes: int) -> nn.Sequential:
+    """The network from ``channels`` on, with torch's default initialisation.
+
+    A convolution has a bias where no batch norm follows, which would subtract it.
+    """
+    body: list[nn.Module] = []
+    plain = norm == "none"
+    for width in layers:
         if width == "M":
-            layers.append(nn.MaxPool2d(2))
+            body.append(nn.MaxPool2d(2))
             continue
-        layers.append(nn.Conv2d(channels, width, 3, padding=1, bias=plain))
-        layers += [nn.ReLU()] if plain else [nn.BatchNorm2d(width), nn.ReLU()]
+        body.append(nn.Conv2d(channels, width, 3, padding=1, bias=plain))
+        body += [nn.ReLU()] if plain else [nn.BatchNorm2d(width), nn.ReLU()]
         channels = width
-    model = nn.Sequential(
-        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)
-    )
+    head = nn.Linear(channels, classes)
+    return nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
+
+
+def he_normal(model: nn.Sequential) -> nn.Sequential:
+    """``model`` with He-normal weights by fan in, and biases of zero."""
     for layer in model:
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -57,14 +73,7 @@ def build(config: Vgg, input_shape: tuple[int, ...], classes: int) -> nn.Module:
     return model
 
 
-def _check(config: Vgg, input_shape: tuple[int, ...]) -> None:
-    if len(input_shape) != 3:
-        raise SpecError(
-            [
-                "vgg needs images (channels, height, width), the data set's examples have the "
-                f"shape {input_shape}; use the model mlp"
-            ]
-        )
+def _check_poolings(config: Vgg, input_shape: tuple[int, ...]) -> None:
     poolings, side = config.layers.count("M"), min(input_shape[1:])
     if side >> poolings == 0:
         raise SpecError(

@@ -5,7 +5,7 @@ from torch import nn
 
 from regsearch.models import MODELS
 from regsearch.models.factorized_mlp import FactorizedMlp, build
-from regsearch.units import find_groups
+from regsearch.unit_search import find_groups
 
 
 def count(model: nn.Module) -> int:
