@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
-from regsearch.datasets.label_noise import noisy_labels
+from regsearch.datasets.label_noise import NoiseKind, noisy_labels
 from regsearch.registry import Registry
 from regsearch.space import Kind, Real
 
@@ -16,23 +16,74 @@ from regsearch.space import Kind, Real
 class Data(NamedTuple):
     """A whole data set, the same for all runs; ``Dataset.draw`` adds what is random in each."""
 
-    x_train: Tensor  # [N, ...], float32, ready for the model
+    x_train: Tensor  # [N, ...], ready for the model: values, float32; or words, int64 [N, L]
     y_train: Tensor  # classes [N], int64, clean; or values [N, C], float32
     x_test: Tensor
     y_test: Tensor
     classes: int  # C, the number of outputs that a model needs
     fingerprint: str  # of the content, the same on every machine
+    trained: Tensor | None = None  # which of the N, where the rest is for validation; None: all
+    vocabulary: int = 0  # how many words there are, numbered from 0; 0: x holds values
+    embedding: Tensor | None = None  # [vocabulary, D], float32: what is known of each word
 
 
 class DatasetConfig(Kind):
     """Settings that every data set has."""
 
+    confusions: ClassVar[Mapping[int, int]] = {}
+    """The class that each class is mistaken for in asymmetric noise; empty: not known."""
+
     label_noise: Annotated[
-        Real, Field(ge=0, le=1, description="share of the training labels that are made wrong")
+        Real,
+        Field(
+            ge=0,
+            le=1,
+            description="share of the training labels that are made wrong; if asymmetric, of those "
+            "of each class that is mistaken for another",
+        ),
     ] = 0.0
+    label_noise_kind: Annotated[
+        NoiseKind,
+        Field(
+            description="what wrong labels name: any other class, the next one (pairwise), or the "
+            "one that looks like it (asymmetric)"
+        ),
+    ] = "symmetric"
     validation: Annotated[
-        int, Field(ge=0, description="examples held out from the training set; 0: no validation")
+        Annotated[int, Field(ge=0)] | Literal["rest"],
+        Field(
+            description="examples held out from the training set, or the rest that train_size or "
+            "train_per_class leaves; 0: no validation"
+        ),
     ] = 0
+    clean_validation: Annotated[
+        bool, Field(description="leave label noise out of the validation set")
+    ] = False
+
+    @property
+    def leaves_rest(self) -> bool:
+        """Whether some training examples are not trained on, and free for validation."""
+        return False
+
+    @field_validator("label_noise_kind")
+    @classmethod
+    def _is_known(cls, kind: NoiseKind) -> NoiseKind:
+        if kind == "asymmetric" and not cls.confusions:
+            known = ", ".join(name for name in DATASETS if DATASETS[name].config.confusions)
+            raise ValueError(
+                f"asymmetric noise of {cls.model_fields['kind'].default} is not known, only of "
+                f"{known}; write symmetric or pairwise"
+            )
+        return kind
+
+    @model_validator(mode="after")
+    def _rest_exists(self) -> Self:
+        if self.validation == "rest" and not self.leaves_rest:
+            raise ValueError(
+                "validation: rest is what train_size or train_per_class leaves of an official "
+                f"training set, and {self.kind} leaves nothing; write a number of examples"
+            )
+        return self
 
 
 class Drawn(NamedTuple):
@@ -44,7 +95,14 @@ class Drawn(NamedTuple):
 
 def draw_labels(data: Data, config: DatasetConfig, seed: int) -> Drawn:
     """The training labels with the run's noise, and the clean test labels."""
-    noisy = noisy_labels(data.y_train, data.classes, config.label_noise, seed)
+    noisy = noisy_labels(
+        data.y_train,
+        data.classes,
+        config.label_noise,
+        seed,
+        config.label_noise_kind,
+        config.confusions,
+    )
     return Drawn(noisy, data.y_test)
 
 

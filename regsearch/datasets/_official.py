@@ -12,15 +12,18 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from regsearch.datasets._base import Data, DatasetConfig
+from regsearch.datasets._subset import SubsetConfig
 from regsearch.errors import DataError
 from regsearch.space import Place
 
-SHUFFLE = 20_260_101
-"""Seed of the order in which subsets are drawn."""
+ARCHIVES = (".gz", ".zip")
+
+Normalize = Annotated[
+    bool, Field(description="subtract the mean, divide by the deviation, per channel")
+]
 
 
-class OfficialConfig(DatasetConfig):
+class OfficialConfig(SubsetConfig):
     """Settings of every data set that is read from its official files."""
 
     data_root: Annotated[
@@ -29,44 +32,12 @@ class OfficialConfig(DatasetConfig):
         Field(description="folder of data sets; null: $REGSEARCH_DATA, else a cache folder"),
     ] = None
     download: Annotated[bool, Place(), Field(description="fetch the files if missing")] = False
-    normalize: Annotated[
-        bool, Field(description="subtract the mean, divide by the deviation, per channel")
-    ] = False
-    train_size: Annotated[
-        Annotated[int, Field(ge=1)] | None,
-        Field(description="train on so many examples, drawn once for all studies; null: all"),
-    ] = None
-    test_size: Annotated[
-        Annotated[int, Field(ge=1)] | None,
-        Field(description="test on so many examples, drawn once for all studies; null: all"),
-    ] = None
 
 
-def subset(data: Data, config: OfficialConfig) -> Data:
-    """``data`` cut to the sizes that ``config`` asks for.
+class OfficialImages(OfficialConfig):
+    """Settings of every official set of images."""
 
-    Which examples are kept depends on nothing else, and a larger subset holds the smaller ones.
-
-    Raises:
-        DataError: more is asked for than there is.
-    """
-    train = _kept(config.kind, "train_size", config.train_size, len(data.y_train))
-    test = _kept(config.kind, "test_size", config.test_size, len(data.y_test))
-    return data._replace(
-        x_train=data.x_train[train],
-        y_train=data.y_train[train],
-        x_test=data.x_test[test],
-        y_test=data.y_test[test],
-    )
-
-
-def _kept(kind: str, field: str, size: int | None, count: int) -> Tensor | slice:
-    if size is None:
-        return slice(None)
-    if size > count:
-        raise DataError(f"{kind}: {field} {size} is more than the {count} examples there are")
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(SHUFFLE))
-    return order[:size]
+    normalize: Normalize = False
 
 
 def data_root(config: OfficialConfig) -> Path:
@@ -89,12 +60,27 @@ def fetch(root: Path, kind: str, download: Callable[[str], object]) -> None:
         with tempfile.TemporaryDirectory(dir=root) as fresh:
             download(fresh)
             for file in Path(fresh).rglob("*"):
-                if file.is_file() and file.suffix != ".gz":  # archives are unpacked by now
+                if file.is_file() and file.suffix not in ARCHIVES:  # they are unpacked by now
                     target = root / file.relative_to(fresh)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     file.replace(target)
     except (OSError, RuntimeError) as refused:
         raise DataError(f"{kind}: cannot download into {root}: {refused}") from refused
+
+
+def fetch_archive(root: Path, kind: str, url: str, md5: str) -> None:
+    """Unpack the archive at ``url`` into ``root``, if it is the official one.
+
+    Raises:
+        DataError: the network, the disk or the checksum refused.
+    """
+
+    def download(folder: str) -> None:
+        from torchvision.datasets.utils import download_and_extract_archive  # takes seconds
+
+        download_and_extract_archive(url, folder, md5=md5, remove_finished=True)
+
+    fetch(root, kind, download)
 
 
 def missing(kind: str, file: Path, root: Path) -> DataError:

@@ -6,16 +6,18 @@ Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
 
 from regsearch.datasets._base import DATASETS, Data, Dataset, DatasetConfig
+from regsearch.datasets.label_noise import HANDWRITTEN
 from regsearch.errors import DataError
 
 CHECKSUM = "8f26b2bd9d135c256808f68f14fdabddde6d9c7f869ae419704b051f0f14b3b3"
@@ -24,6 +26,8 @@ CHECKSUM = "8f26b2bd9d135c256808f68f14fdabddde6d9c7f869ae419704b051f0f14b3b3"
 
 class Digits(DatasetConfig):
     """The split is one fixed shuffle; the first ``train_size`` images of it are for training."""
+
+    confusions: ClassVar[Mapping[int, int]] = HANDWRITTEN
 
     kind: Literal["digits"] = "digits"
     train_size: Annotated[int, Field(ge=1, le=1796, description="the rest of 1,797 is test")] = 1000

@@ -10,10 +10,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -21,24 +21,34 @@ from torch import Tensor
 
 from regsearch.datasets._base import DATASETS, Data, Dataset
 from regsearch.datasets._official import (
-    OfficialConfig,
+    OfficialImages,
     damaged,
     data_root,
     fetch,
     missing,
     scaled,
-    subset,
 )
+from regsearch.datasets._subset import subset
+from regsearch.datasets.label_noise import HANDWRITTEN
 
 
-class Mnist(OfficialConfig):
+class Mnist(OfficialImages):
     """Handwritten digits."""
+
+    confusions: ClassVar[Mapping[int, int]] = HANDWRITTEN
 
     kind: Literal["mnist"] = "mnist"
 
 
-class FashionMnist(OfficialConfig):
-    """Pictures of clothes, in MNIST's format."""
+class FashionMnist(OfficialImages):
+    """Pictures of clothes, in MNIST's format.
+
+    Asymmetric noise is that of Z. Zhang and M. Sabuncu, "Generalized Cross Entropy Loss for
+    Training Deep Neural Networks with Noisy Labels" (NeurIPS 2018): boot to sneaker, sneaker to
+    sandal, pullover to shirt, coat and dress to each other.
+    """
+
+    confusions: ClassVar[Mapping[int, int]] = {9: 7, 7: 5, 2: 6, 4: 3, 3: 4}
 
     kind: Literal["fashion_mnist"] = "fashion_mnist"
 

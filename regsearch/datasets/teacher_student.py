@@ -57,9 +57,13 @@ class TeacherStudent(DatasetConfig):
     label_noise: Annotated[
         Real, AfterValidator(_no_label_noise), Field(description="does not apply: must be 0")
     ] = 0.0
+    label_noise_kind: Annotated[Literal["symmetric"], Field(description="does not apply")] = (
+        "symmetric"
+    )
     validation: Annotated[
         int, AfterValidator(_nothing_held_out), Field(description="does not apply: must be 0")
     ] = 0
+    clean_validation: Annotated[Literal[False], Field(description="does not apply")] = False
 
 
 def fingerprint(config: TeacherStudent) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from regsearch.datasets import DATASETS, Drawn
+from regsearch.datasets import DATASETS, Data, Drawn
 from regsearch.errors import DataError
 from regsearch.space import per_run_fields
 from regsearch.train.seeds import generator
@@ -29,6 +29,9 @@ class PackData(NamedTuple):
     x_test: Tensor  # [T, ...]
     y_test: Tensor  # [K, T] or [K, T, C], without noise
     classes: int  # outputs of a model
+    y_true: Tensor | None = None  # [N], training classes without noise; None: values
+    vocabulary: int = 0  # how many words x is made of; 0: x holds values
+    embedding: Tensor | None = None  # [vocabulary, D], what is known of each word
 
 
 def load_data(tasks: Sequence[Task], device: torch.device) -> PackData:
@@ -42,27 +45,44 @@ def load_data(tasks: Sequence[Task], device: torch.device) -> PackData:
     config = tasks[0].dataset
     dataset = DATASETS[config.kind]
     data = dataset.load(config)
-    count, held = len(data.x_train), config.validation
-    if held >= count:
-        raise DataError(f"{config.kind}: validation {held} leaves none of {count} examples")
+    train, validation = _split(data, config.kind, config.validation)
     drawn: dict[Hashable, Drawn] = {}
     keys = [_what_shapes_targets(task) for task in tasks]
     for key, task in zip(keys, tasks, strict=True):
         if key not in drawn:
             drawn[key] = dataset.draw(data, task.dataset, task.seed)
-    order = (
-        torch.randperm(count, generator=generator("validation")) if held else torch.arange(count)
-    )
-    train, validation = order[held:], order[:held]
-    return PackData(
+    noisy, clean = [drawn[key].y_train for key in keys], [data.y_train for _ in keys]
+    pack = PackData(
         data.x_train[train].to(device),
-        _stack([drawn[key].y_train for key in keys], train, device),
+        _stack(noisy, train, device),
         data.x_train[validation].to(device),
-        _stack([drawn[key].y_train for key in keys], validation, device),
+        _stack(clean if config.clean_validation else noisy, validation, device),
         data.x_test.to(device),
         _stack([drawn[key].y_test for key in keys], torch.arange(len(data.x_test)), device),
         data.classes,
+        vocabulary=data.vocabulary,
+        embedding=None if data.embedding is None else data.embedding.to(device),
     )
+    if dataset.targets == "values":
+        return pack
+    return pack._replace(y_true=data.y_train[train].to(device))
+
+
+def _split(data: Data, kind: str, held: object) -> tuple[Tensor, Tensor]:
+    """Which examples are for training, and which for validation."""
+    count = len(data.x_train)
+    if data.trained is not None:
+        rest = torch.ones(count, dtype=torch.bool)
+        rest[data.trained] = False
+        return data.trained, rest.nonzero().squeeze(1)
+    if not isinstance(held, int):
+        raise DataError(f"{kind}: validation {held} needs a part of the training set to leave")
+    if held >= count:
+        raise DataError(f"{kind}: validation {held} leaves none of {count} examples")
+    order = (
+        torch.randperm(count, generator=generator("validation")) if held else torch.arange(count)
+    )
+    return order[held:], order[:held]
 
 
 def _what_shapes_targets(task: Task) -> Hashable:

@@ -1,10 +1,15 @@
+import hashlib
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
 
-from regsearch.datasets import Data
-from regsearch.datasets._official import data_root, fetch, scaled, subset
+from regsearch.datasets._official import data_root, fetch, fetch_archive, scaled
 from regsearch.datasets.mnist import Mnist
 from regsearch.errors import DataError
 from regsearch.space import place_fields
@@ -49,26 +54,35 @@ def test_bytes_become_fractions() -> None:
     torch.testing.assert_close(scaled(pixels, None).ravel(), torch.tensor([0, 0.2, 1]))
 
 
-def numbered(count: int) -> Data:
-    x, y = torch.arange(count).view(-1, 1), torch.arange(count)
-    return Data(x, y, x + 100, y + 100, count, "numbered")
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder, and the address at which its files can be fetched."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
-def test_a_subset_keeps_images_with_their_labels_and_holds_the_smaller_ones() -> None:
-    small, large = (subset(numbered(50), Mnist(train_size=n, test_size=3)) for n in (10, 20))
-    assert torch.equal(small.x_train.ravel(), small.y_train)
-    assert torch.equal(small.y_train, large.y_train[:10])
-    assert len(set(large.y_train.tolist())) == 20
-    assert small.x_test.ravel().tolist() == small.y_test.tolist()
-    assert len(small.y_test) == 3
-    assert small.y_test.min() >= 100
-
-
-def test_without_sizes_nothing_is_left_out() -> None:
-    whole = numbered(5)
-    assert torch.equal(subset(whole, Mnist()).x_train, whole.x_train)
-
-
-def test_a_subset_cannot_be_larger_than_the_set() -> None:
-    with pytest.raises(DataError, match="mnist: train_size 6 is more than the 5 examples"):
-        subset(numbered(5), Mnist(train_size=6))
+def test_an_archive_is_unpacked_if_it_is_the_official_one(
+    tmp_path: Path, served: tuple[Path, str]
+) -> None:
+    folder, address = served
+    (tmp_path / "made/set/train").mkdir(parents=True)
+    (tmp_path / "made/set/train/1.txt").write_text("one")
+    archive = Path(shutil.make_archive(str(folder / "set"), "zip", tmp_path / "made"))
+    md5, root = hashlib.md5(archive.read_bytes()).hexdigest(), tmp_path / "data"
+    with pytest.raises(DataError, match="cannot download into"):
+        fetch_archive(root, "imdb", f"{address}/set.zip", "0" * 32)
+    with pytest.raises(DataError, match=r"cannot download into .*404"):
+        fetch_archive(root, "imdb", f"{address}/none.zip", md5)
+    assert list(root.iterdir()) == []
+    fetch_archive(root, "imdb", f"{address}/set.zip", md5)
+    files = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
+    assert files == ["set/train/1.txt"]

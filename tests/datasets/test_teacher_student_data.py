@@ -96,6 +96,9 @@ def test_sigma_is_no_part_of_the_fingerprint_or_of_the_structure() -> None:
     [
         ({"label_noise": 0.4}, "label_noise\n.*must be 0 for teacher_student.*got 0.4.*set sigma"),
         ({"validation": 1}, "validation\n.*one training example, got 1"),
+        ({"label_noise_kind": "pairwise"}, "label_noise_kind\n.*should be 'symmetric'"),
+        ({"validation": "rest"}, "validation\n.*valid integer"),
+        ({"clean_validation": True}, "clean_validation\n"),
         ({"sigma": -0.1}, "greater than or equal to 0"),
         ({"noise": "normal"}, "'uniform' or 'cauchy'"),
     ],
