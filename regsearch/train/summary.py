@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.metrics import METRICS
+from regsearch.metrics import reading
 
 Curve = NDArray[np.float32]
-"""One value per epoch, ``[E]``; NaN from the epoch at which the run diverged."""
+"""One value per epoch, ``[E]``; NaN where it was not measured, and once the run has diverged."""
 
 END = 10
 """Epochs that count as the end of training (volumization paper: "Last")."""
@@ -23,8 +23,11 @@ def best(curve: Curve, higher_is_better: bool) -> float | None:
 
 
 def last10(curve: Curve) -> float | None:
-    """Mean of the last min(10, E) epochs; ``None`` if one of them is not finite."""
-    return _finite(float(curve[-END:].mean(dtype=np.float64))) if curve.size else None
+    """Mean over the last min(10, E) epochs, as far as they were measured; ``None`` if diverged."""
+    end = curve[-END:]
+    if not end.size or not np.isfinite(end[-1]):
+        return None
+    return float(end[np.isfinite(end)].mean(dtype=np.float64))
 
 
 def gap(curve: Curve, higher_is_better: bool) -> float | None:
@@ -48,9 +51,15 @@ def summarize(curves: dict[str, Curve]) -> dict[str, float | None]:
 
 
 def direction(name: str) -> bool:
-    """Whether higher is better for a measured quantity such as ``test_accuracy``."""
-    metric = name if name in METRICS else name.partition("_")[2]
-    return METRICS[metric].higher_is_better
+    """Whether higher is better for a measured quantity such as ``test_accuracy``.
+
+    Raises:
+        KeyError: no metric or measurement has such a quantity.
+    """
+    read = reading(name)
+    if read is None:
+        raise KeyError(name)
+    return read.higher_is_better
 
 
 def _finite(value: float) -> float | None:

@@ -4,7 +4,8 @@ from torch import Tensor
 
 from regsearch.cells import Tree
 from regsearch.metrics import METRICS, Observed
-from regsearch.units import UnitGroup, find_groups
+from regsearch.unit_search import find_groups
+from regsearch.units import UnitGroup
 from tests.homogeneous import ConvNet, stacked
 
 GROUPS = [UnitGroup("a", None, "b", None), UnitGroup("c", "d", "e", "f")]
