@@ -54,6 +54,10 @@ def _not_quantized(config: Any) -> Quantizer | None:
     return None
 
 
+def _no_problems(config: Any, lr: float) -> list[str]:
+    return []
+
+
 class Regularizer(NamedTuple):
     """Where a method acts on training; every phase is pure and leaves the run axis alone.
 
@@ -61,7 +65,8 @@ class Regularizer(NamedTuple):
     tensors only. The order within a step is gradients, ``on_grads``, ``before_step``, the
     optimizer, ``after_step``.
 
-    ``quantizer(config)`` says whether and how weights become discrete between epochs.
+    ``quantizer(config)`` says whether and how weights become discrete between epochs, and
+    ``problems(config, lr)`` what makes no sense at the learning rate ``lr``, a sentence each.
 
     ``neutral`` holds hyper-parameters and the values at which, together, they make the method do
     nothing, whatever the others are; empty where there are none.
@@ -75,7 +80,13 @@ class Regularizer(NamedTuple):
     before_step: Callable[[Tree, Tree, Hparams, Plan], Tree] = _same_params
     after_step: Callable[[Tree, Tree, Hparams, Plan], tuple[Tree, Tree]] = _same_state
     quantizer: Callable[[Any], Quantizer | None] = _not_quantized
+    problems: Callable[[Any, float], list[str]] = _no_problems
     neutral: dict[str, float] = {}  # noqa: RUF012 - read only
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether it re-parametrises a model, which can be done once."""
+        return self.build is not _same_model
 
 
 REGULARIZERS: Registry[Regularizer] = Registry("regularizer")

@@ -8,7 +8,7 @@ same strength; ``renormalize`` takes this difference away.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -18,13 +18,15 @@ from regsearch.cells import Tree, per_run
 from regsearch.regularizers._base import REGULARIZERS, Hparams, Regularizer
 from regsearch.regularizers.elementwise_decay import (
     ElementwiseDecay,
+    Layers,
     decay_gradients,
     decay_weights,
     factor,
     mean,
+    problems,
     with_mean_one,
 )
-from regsearch.regularizers.scope import names_in_scope
+from regsearch.regularizers.scope import names_in_scope, natural_name
 
 
 class AdaDecay(ElementwiseDecay):
@@ -42,19 +44,12 @@ class AdaDecay(ElementwiseDecay):
     ] = "tensor"
 
 
-class Layers(NamedTuple):
-    """The parameters that decay, those of a layer together, and how."""
-
-    names: list[list[str]]
-    coupled: bool
-    renormalize: bool
-
-
 def plan(model: nn.Module, params: Tree, config: AdaDecay) -> Layers:
-    """Group the parameters in scope into layers."""
+    """Group the parameters in scope into layers; a parametrized weight is one of its layer's."""
     layers: dict[str, list[str]] = {}
-    for name in names_in_scope(model, params, config.scope):
-        key = {"tensor": name, "module": name.rpartition(".")[0], "model": ""}[config.layer]
+    for name in names_in_scope(model, params, config.scope, config.exclude):
+        module = natural_name(name).rpartition(".")[0]
+        key = {"tensor": name, "module": module, "model": ""}[config.layer]
         layers.setdefault(key, []).append(name)
     return Layers(list(layers.values()), config.coupled, config.renormalize)
 
@@ -66,18 +61,28 @@ def scores(grads: Tree) -> Tree:
 
     Mean and standard deviation (of the whole, not of a sample) are over the layer, for each run.
     Computed from :math:`|g_j| / \mu - 1`, so that small gradients do not underflow when squared
-    and the scale of the loss has no effect. Where all have the same size, up to rounding, all
-    scores are about 0.
+    and the scale of the loss has no effect; its own mean, left by the rounding of :math:`\mu`, is
+    taken off. To its variance comes that of a few roundings of a gradient: where all have the same
+    size but for these, all scores are about 0.
     """
     sizes = {name: grad.abs() for name, grad in grads.items()}
     average = mean(list(sizes.values()))
     real = torch.finfo(average.dtype)
-    excess = {
-        name: (size - per_run(average, size)) / per_run(average + real.tiny, size)
-        for name, size in sizes.items()
-    }
-    spread = mean([value.square() for value in excess.values()]).sqrt() + 16 * real.eps
+    excess = _centred(
+        {
+            name: (size - per_run(average, size)) / per_run(average + real.tiny, size)
+            for name, size in sizes.items()
+        }
+    )
+    variance = mean([value.square() for value in excess.values()])
+    spread = (variance + (4 * real.eps) ** 2).sqrt()
     return {name: value / per_run(spread, value) for name, value in excess.items()}
+
+
+def _centred(layer: Tree) -> Tree:
+    """``layer`` less the mean that it has as a whole."""
+    average = mean(list(layer.values()))
+    return {name: value - per_run(average, value) for name, value in layer.items()}
 
 
 def factors(grads: Tree, steepness: Tensor, plan: Layers) -> Tree:
@@ -115,6 +120,7 @@ REGULARIZERS.add(
         plan=plan,
         on_grads=on_grads,
         before_step=before_step,
+        problems=problems,
         neutral={"decay": 0.0},
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import torch
 from pydantic import Field
@@ -10,7 +10,8 @@ from torch import Tensor
 
 from regsearch.cells import Tree, per_run
 from regsearch.regularizers._base import Hparams
-from regsearch.regularizers.scope import Scope
+from regsearch.regularizers.decoupled import too_strong
+from regsearch.regularizers.scope import Exclude, Scope
 from regsearch.space import Kind, Real
 
 
@@ -28,6 +29,21 @@ class ElementwiseDecay(Kind):
         bool, Field(description="divide the factors by their mean, so that it is 1")
     ] = False
     scope: Scope = "all"
+    exclude: Exclude = Field(default=[])
+
+
+class Layers(NamedTuple):
+    """The parameters that decay, those of a layer together, and how."""
+
+    names: list[list[str]]
+    coupled: bool
+    renormalize: bool
+
+
+def problems(config: ElementwiseDecay, lr: float) -> list[str]:
+    """A factor that is not positive where the score is large."""
+    most = 2 if config.steepness else 1
+    return [] if config.coupled else too_strong(config.decay, lr, most)
 
 
 def factor(score: Tensor, steepness: Tensor) -> Tensor:

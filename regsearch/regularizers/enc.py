@@ -27,7 +27,8 @@ class Enc(Kind):
 
     kind: Literal["enc"] = "enc"
     alpha: Annotated[
-        Real, Field(gt=0, description="squared norm of a layer's weights, where learning starts")
+        Real,
+        Field(gt=0, description="squared norm of a layer's weights; at the start, if learnable"),
     ] = 1.0
     form: FormName = "ws"
     learnable: Annotated[
@@ -40,7 +41,7 @@ class Enc(Kind):
 class Target(nn.Module):
     r"""The squared norm that a layer shall have: :math:`A`, or :math:`A e^\rho` with rho learnt.
 
-    ``rho`` starts at 0 and is no matrix, so it does not decay with the weights.
+    ``rho`` starts at 0, and as a scale it is in no scope of those that decay.
     """
 
     alpha: Tensor  # a buffer: every run of a pack has its own
@@ -74,9 +75,7 @@ class EqualNorm(nn.Module):
     def __init__(self, form: Form, target: Target, owned: bool) -> None:
         super().__init__()
         self.form = form
-        self._target = (
-            target,
-        )  # out of torch's sight: functional_call wants one place for each parameter
+        self._target = (target,)  # hidden from torch: functional_call wants parameters in one place
         if owned:
             self.target = target
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from regsearch.cells import Tree
 from regsearch.regularizers._base import REGULARIZERS, Hparams, Regularizer
-from regsearch.regularizers.path_norm import decayed, plan, pulled
+from regsearch.regularizers.penalties import decayed, plan_units, pulled
 from regsearch.space import Kind, Real
 from regsearch.units import Units, inverse, norms
 
@@ -49,7 +49,7 @@ REGULARIZERS.add(
     Regularizer(
         config=GroupLasso,
         description="pull every unit's incoming and outgoing norms to zero at a constant rate",
-        plan=plan,
+        plan=plan_units,
         on_grads=on_grads,
         neutral={"strength": 0.0},
     ),

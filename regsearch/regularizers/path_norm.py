@@ -9,21 +9,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field
-from torch import Tensor, nn
 
-from regsearch.cells import Tree, per_run
+from regsearch.cells import Tree
 from regsearch.regularizers._base import REGULARIZERS, Hparams, Regularizer
-from regsearch.regularizers.scope import names_in_scope
+from regsearch.regularizers.penalties import decayed, plan_units, pulled
 from regsearch.space import Kind, Real
-from regsearch.units import (
-    UnitGroup,
-    Units,
-    inverse,
-    norms,
-    scale_incoming,
-    scale_outgoing,
-    split,
-)
+from regsearch.units import Units, inverse, norms
 
 
 class PathNorm(Kind):
@@ -31,15 +22,6 @@ class PathNorm(Kind):
 
     kind: Literal["path_norm"] = "path_norm"
     strength: Annotated[Real, Field(ge=0, description="of the penalty, lambda in the paper")]
-
-
-def plan(model: nn.Module, params: Tree, config: Kind) -> Units:
-    """The units, and the weights outside them.
-
-    Raises:
-        SpecError: the model has no homogeneous units.
-    """
-    return split(model, params, names_in_scope(model, params, "weights"))
 
 
 def on_grads(grads: Tree, params: Tree, hp: Hparams, plan: Units) -> Tree:
@@ -62,28 +44,12 @@ def on_grads(grads: Tree, params: Tree, hp: Hparams, plan: Units) -> Tree:
     return grads
 
 
-def decayed(grads: Tree, params: Tree, strength: Tensor, names: list[str]) -> Tree:
-    """``grads`` and those of half the squared norm of ``names``, times ``strength``, ``[K]``."""
-    return grads | {
-        name: grads[name] + per_run(strength, params[name]) * params[name] for name in names
-    }
-
-
-def pulled(grads: Tree, params: Tree, group: UnitGroup, rows: Tensor, columns: Tensor) -> Tree:
-    """``grads`` and the weights of each unit times its ``rows`` and ``columns``, ``[K, N]``."""
-    first, second = group.first, group.second
-    return grads | {
-        first: grads[first] + scale_incoming(params[first], rows),
-        second: grads[second] + scale_outgoing(params[second], columns),
-    }
-
-
 REGULARIZERS.add(
     "path_norm",
     Regularizer(
         config=PathNorm,
         description="pull every unit's product of incoming and outgoing norm to zero",
-        plan=plan,
+        plan=plan_units,
         on_grads=on_grads,
         neutral={"strength": 0.0},
     ),

@@ -18,10 +18,16 @@ from torch import Tensor, nn
 
 from regsearch.cells import Tree
 from regsearch.regularizers._base import REGULARIZERS, Hparams, Regularizer
-from regsearch.regularizers.path_norm import decayed
-from regsearch.regularizers.scope import names_in_scope
+from regsearch.regularizers.penalties import decayed, plan_units
 from regsearch.space import Kind, Real
-from regsearch.units import UnitGroup, inverse, norms, scale_incoming, scale_outgoing, split
+from regsearch.units import (
+    UnitGroup,
+    inverse,
+    norms,
+    scale_incoming,
+    scale_outgoing,
+    to_length_one,
+)
 
 
 class PathProx(Kind):
@@ -64,7 +70,7 @@ def plan(model: nn.Module, params: Tree, config: PathProx) -> Projected:
     Raises:
         SpecError: the model has no homogeneous units.
     """
-    units = split(model, params, names_in_scope(model, params, "weights"))
+    units = plan_units(model, params, config)
     rest = units.rest
     if config.regularize_bias:
         layers = [weight.removesuffix("weight") for weight in rest]
@@ -123,11 +129,6 @@ def balancing(path_norms: Tensor) -> Tensor:
     logs = torch.where(alive, path_norms.double(), 1.0).log()
     mean = logs.sum(0) / alive.sum(0).clamp_min(1)
     return torch.where(alive, (mean - logs).exp(), 1.0).to(path_norms.dtype)
-
-
-def to_length_one(norm: Tensor) -> Tensor:
-    """Factor that brings weights of this ``norm``, at least 1e-6, to length 1; 1 where it is 0."""
-    return torch.where(norm > 0, norm.clamp_min(1e-6).reciprocal(), 1.0)
 
 
 def shrinking(norm: Tensor, threshold: Tensor) -> Tensor:

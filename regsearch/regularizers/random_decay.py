@@ -6,7 +6,7 @@ decays in all, too. ``renormalize`` on both takes this difference away.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from torch import nn
 
@@ -15,9 +15,11 @@ from regsearch.cells import Tree
 from regsearch.regularizers._base import REGULARIZERS, Hparams, Regularizer
 from regsearch.regularizers.elementwise_decay import (
     ElementwiseDecay,
+    Layers,
     decay_gradients,
     decay_weights,
     factor,
+    problems,
     with_mean_one,
 )
 from regsearch.regularizers.scope import names_in_scope
@@ -29,38 +31,30 @@ class RandomDecay(ElementwiseDecay):
     kind: Literal["random_decay"] = "random_decay"
 
 
-class Decayed(NamedTuple):
-    """The parameters that decay, and how."""
-
-    names: list[str]
-    coupled: bool
-    renormalize: bool
+def plan(model: nn.Module, params: Tree, config: RandomDecay) -> Layers:
+    """The parameters in scope, each by itself."""
+    names = names_in_scope(model, params, config.scope, config.exclude)
+    return Layers([[name] for name in names], config.coupled, config.renormalize)
 
 
-def plan(model: nn.Module, params: Tree, config: RandomDecay) -> Decayed:
-    """The parameters in scope."""
-    names = names_in_scope(model, params, config.scope)
-    return Decayed(names, config.coupled, config.renormalize)
-
-
-def factors(params: Tree, hp: Hparams, plan: Decayed) -> Tree:
+def factors(params: Tree, hp: Hparams, plan: Layers) -> Tree:
     r""":math:`\theta = 2 / (1 + e^{-\alpha z})` with z drawn from N(0, 1), ``[K, ...]`` each."""
     found: Tree = {}
-    for name in plan.names:
+    for [name] in plan.names:
         z = draws.normal(hp["seed"], hp["step"], f"random_decay/{name}", params[name])
         theta = {name: factor(z, hp["steepness"])}
         found |= with_mean_one(theta) if plan.renormalize else theta
     return found
 
 
-def on_grads(grads: Tree, params: Tree, hp: Hparams, plan: Decayed) -> Tree:
+def on_grads(grads: Tree, params: Tree, hp: Hparams, plan: Layers) -> Tree:
     r"""Coupled: :math:`g \leftarrow g + \lambda\theta w`."""
     if not plan.coupled:
         return grads
     return decay_gradients(grads, params, factors(params, hp, plan), hp)
 
 
-def before_step(params: Tree, grads: Tree, hp: Hparams, plan: Decayed) -> Tree:
+def before_step(params: Tree, grads: Tree, hp: Hparams, plan: Layers) -> Tree:
     r"""Decoupled: :math:`w \leftarrow (1 - \eta\lambda\theta)\, w`, ahead of the step."""
     if plan.coupled:
         return params
@@ -75,6 +69,7 @@ REGULARIZERS.add(
         plan=plan,
         on_grads=on_grads,
         before_step=before_step,
+        problems=problems,
         neutral={"decay": 0.0},
     ),
 )

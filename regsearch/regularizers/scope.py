@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils.parametrize import ParametrizationList
 
@@ -20,7 +20,8 @@ Scope = Annotated[
     Literal["weights", "no_biases", "all"],
     Field(
         description="weights: no biases, norm layers and embeddings; no_biases: weights, and the "
-        "scales of norm layers; all: every parameter"
+        "scales of norm layers; all: every parameter, but for the learnt scales of "
+        "weight_norm and enc"
     ),
 ]
 
@@ -40,9 +41,10 @@ def names_in_scope(
 ) -> list[str]:
     """Those of ``params``, ``[K, ...]`` each, that ``scope`` stands for and ``exclude`` does not.
 
-    ``weights`` are the matrices and kernels: at least two axes, no bias, of no norm layer, no table
-    of embeddings, and no mere gain of a parametrized weight. A pattern is compared with the name of
-    the parameter and, where that is parametrized, with the layer's own name for it (``0.weight``).
+    ``weights`` are the matrices and kernels: at least two axes, no bias, of no norm layer, and no
+    table of embeddings. Numbers and vectors that a parametrized weight is scaled by are in no
+    scope. A pattern is compared with the name of the parameter and, where that is parametrized,
+    with the layer's own name for it (``0.weight``).
 
     Raises:
         SpecError: a pattern that matches no parameter of the model.
@@ -67,6 +69,8 @@ def owner(model: nn.Module, name: str) -> nn.Module:
 
 
 def _is_in(model: nn.Module, name: str, ndim: int, scope: Scope) -> bool:
+    if _is_scale(model, name):
+        return False
     if scope == "all":
         return True
     if "bias" in natural_name(name).rpartition(".")[2]:  # also bias_ih_l0 and in_proj_bias
@@ -74,17 +78,25 @@ def _is_in(model: nn.Module, name: str, ndim: int, scope: Scope) -> bool:
     layer = owner(model, name)
     if isinstance(layer, NORMS):
         return scope == "no_biases"
-    return ndim >= 2 and not isinstance(layer, TABLES) and not _is_gain(model, name, layer)
+    return ndim >= 2 and not isinstance(layer, TABLES)
 
 
-def _is_gain(model: nn.Module, name: str, layer: nn.Module) -> bool:
-    """Whether it is what scales a parametrized weight, such as the length in weight norm."""
+def _is_scale(model: nn.Module, name: str) -> bool:
+    """Whether it is a number or vector that a parametrized weight is multiplied by."""
+    if natural_name(name) == name:
+        return False
     home, _, last = name.rpartition(".")
     holder = model.get_submodule(home)
-    if holder is layer:
+    own = dict(holder.named_parameters(recurse=False))
+    if own[last].squeeze().ndim > 1:
         return False
-    sizes = {own: param.numel() for own, param in holder.named_parameters(recurse=False)}
-    return not isinstance(holder, ParametrizationList) or sizes[last] < max(sizes.values())
+    if not isinstance(holder, ParametrizationList):
+        return True
+    return _extent(own[last]) < max(map(_extent, own.values()))
+
+
+def _extent(param: Tensor) -> tuple[int, int]:
+    return param.ndim, param.numel()
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from regsearch.cells import Tree, per_run
 from regsearch.regularizers._base import REGULARIZERS, Hparams, Regularizer
 from regsearch.regularizers.forms import FORMS, Form, FormName, fitting_form, norms
-from regsearch.regularizers.scope import names_in_scope
+from regsearch.regularizers.scope import Exclude, names_in_scope
 from regsearch.space import Kind, Real
 
 
@@ -30,6 +30,7 @@ class ShiftedDecay(Kind):
         Real, Field(ge=0, description="scale at rest, epsilon in the paper; 0: L2 in the gradient")
     ] = 1e-3
     form: FormName = "ws"
+    exclude: Exclude = Field(default=[])
 
 
 class Shifted(NamedTuple):
@@ -39,8 +40,8 @@ class Shifted(NamedTuple):
 
 
 def plan(model: nn.Module, params: Tree, config: ShiftedDecay) -> Shifted:
-    """Every matrix and kernel, in the form that ``enc`` gives it."""
-    names = names_in_scope(model, params, "weights")
+    """Every matrix and kernel, whether its layer normalises it or not, in the form of ``enc``."""
+    names = names_in_scope(model, params, "weights", config.exclude)
     simplest = FORMS["norm"]
     return Shifted({n: fitting_form(config.form, params[n][0]) or simplest for n in names})
 

@@ -14,7 +14,8 @@ from torch import nn
 from regsearch.cells import Tree, per_run
 from regsearch.regularizers._base import REGULARIZERS, Hparams, Regularizer
 from regsearch.space import Kind, Real
-from regsearch.units import Units, path_norms, scale_incoming, scale_outgoing, split
+from regsearch.unit_search import split
+from regsearch.units import Units, path_norms, scale_incoming, scale_outgoing
 
 
 class UnitPruning(Kind):
@@ -33,7 +34,7 @@ def plan(model: nn.Module, params: Tree, config: UnitPruning) -> Units:
     Raises:
         SpecError: the model has no homogeneous units.
     """
-    return split(model, params, [])
+    return split(model, params, [], config.kind)
 
 
 def after_step(params: Tree, momentum: Tree, hp: Hparams, plan: Units) -> tuple[Tree, Tree]:

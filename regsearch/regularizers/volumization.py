@@ -31,7 +31,7 @@ from regsearch.regularizers.scope import (
 from regsearch.space import Kind, Real
 from regsearch.theory.lipschitz import one_lipschitz_volume
 
-Unit = Literal["fan_in", "fan_out", "init_max", "absolute", "lipschitz"]
+Volume = Literal["fan_in", "fan_out", "init_max", "absolute", "lipschitz"]
 
 
 def _no_infinite_box(v: Any) -> Any:
@@ -54,7 +54,7 @@ class Volumization(Kind):
     ]
     alpha: Annotated[Real, Field(ge=-1, le=1, description="share of the overshoot that is kept")]
     volume: Annotated[
-        Unit,
+        Volume,
         Field(
             description="unit of v: sqrt(6/fan), the largest initial weight, 1, or the width at "
             "which every layer is 1-Lipschitz"
@@ -94,7 +94,7 @@ def plan(model: nn.Module, params: Tree, config: Volumization) -> Volumes:
 
     Raises:
         SpecError: one of them is the raw form of a re-parametrised weight, whose size means
-            nothing, or ``exclude`` matches nothing.
+            nothing; ``exclude`` matches nothing; or no volume makes a layer 1-Lipschitz.
     """
     names = names_in_scope(model, params, config.scope, config.exclude)
     if raw := [natural_name(name) for name in names if natural_name(name) != name]:
@@ -182,7 +182,7 @@ def quantizer(config: Volumization) -> Quantizer | None:
     return Quantizer(config.quantize_every, partial(discrete, LEVELS[config.quantize]))
 
 
-def _unit_volume(model: nn.Module, params: Tree, name: str, volume: Unit) -> Tensor | None:
+def _unit_volume(model: nn.Module, params: Tree, name: str, volume: Volume) -> Tensor | None:
     """V at ``v`` = 1, ``[K]``; ``None`` where it hangs on a shape that the parameter has not.
 
     ``init_max`` is the released code's rule: the signed maximum of the initial tensor, so a bias
@@ -199,10 +199,22 @@ def _unit_volume(model: nn.Module, params: Tree, name: str, volume: Unit) -> Ten
         return None
     shape = weight.shape[1:]
     if volume == "lipschitz":
+        _refuse_repeated_inputs(layer, name)
         value = one_lipschitz_volume(shape, getattr(layer, "groups", 1))
     else:
         value = math.sqrt(6 / _fan(layer, shape, volume))
     return torch.full_like(flat[:, 0], value)
+
+
+def _refuse_repeated_inputs(layer: nn.Module, name: str) -> None:
+    mode = getattr(layer, "padding_mode", "zeros")
+    if mode not in ("zeros", "circular"):
+        raise SpecError(
+            [
+                f"volumization: volume: lipschitz does not bound {name}, whose layer pads by "
+                f"{mode!r}; pad with zeros, or write another volume"
+            ]
+        )
 
 
 def _fan(layer: nn.Module, shape: torch.Size, mode: Literal["fan_in", "fan_out"]) -> int:

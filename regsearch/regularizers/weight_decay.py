@@ -9,6 +9,8 @@ from torch import nn
 
 from regsearch.cells import Tree, per_run
 from regsearch.regularizers._base import REGULARIZERS, Hparams, Regularizer
+from regsearch.regularizers.decoupled import too_strong
+from regsearch.regularizers.penalties import decayed
 from regsearch.regularizers.scope import Exclude, Scope, names_in_scope
 from regsearch.space import Kind, Real
 
@@ -42,9 +44,7 @@ def on_grads(grads: Tree, params: Tree, hp: Hparams, plan: Decayed) -> Tree:
     r"""Coupled: :math:`g \leftarrow g + \lambda w`, which enters the optimizer's averages."""
     if not plan.coupled:
         return grads
-    return grads | {
-        name: grads[name] + per_run(hp["decay"], params[name]) * params[name] for name in plan.names
-    }
+    return decayed(grads, params, hp["decay"], plan.names)
 
 
 def before_step(params: Tree, grads: Tree, hp: Hparams, plan: Decayed) -> Tree:
@@ -57,6 +57,11 @@ def before_step(params: Tree, grads: Tree, hp: Hparams, plan: Decayed) -> Tree:
     }
 
 
+def problems(config: WeightDecay, lr: float) -> list[str]:
+    """A factor that is not positive."""
+    return [] if config.coupled else too_strong(config.decay, lr)
+
+
 REGULARIZERS.add(
     "weight_decay",
     Regularizer(
@@ -65,6 +70,7 @@ REGULARIZERS.add(
         plan=plan,
         on_grads=on_grads,
         before_step=before_step,
+        problems=problems,
         neutral={"decay": 0.0},
     ),
 )

@@ -12,11 +12,11 @@ from torch import nn
 
 from regsearch.cells import Tree
 from regsearch.regularizers._base import REGULARIZERS, Hparams, Regularizer
-from regsearch.regularizers.path_norm import decayed
-from regsearch.regularizers.pathprox import to_length_one
+from regsearch.regularizers.penalties import decayed
 from regsearch.regularizers.scope import names_in_scope
 from regsearch.space import Kind, Real
-from regsearch.units import UnitGroup, norms, scale_incoming, split
+from regsearch.unit_search import split
+from regsearch.units import UnitGroup, norms, scale_incoming, to_length_one
 
 
 class WeightNormDecay(Kind):
@@ -40,7 +40,7 @@ def plan(model: nn.Module, params: Tree, config: WeightNormDecay) -> Normalised:
         SpecError: the model has no homogeneous units.
     """
     weights = names_in_scope(model, params, "weights")
-    return Normalised(weights, split(model, params, weights).groups)
+    return Normalised(weights, split(model, params, weights, config.kind).groups)
 
 
 def on_grads(grads: Tree, params: Tree, hp: Hparams, plan: Normalised) -> Tree:

@@ -2,12 +2,11 @@ r"""Spectral norms, and the Lipschitz bounds that a box for the weights implies.
 
 Section 4 of the volumization paper, with the constant :math:`\sqrt{ab}` for its
 :math:`\max(a, b)`. The volume ``lipschitz`` of the regularizer ``volumization`` trains under these
-bounds, and the functions here look at any trained model::
+bounds. That of a trained model::
 
-    from regsearch.theory.lipschitz import layer_bounds, lipschitz_bound
+    from regsearch.theory.lipschitz import lipschitz_bound
 
-    lipschitz_bound(model, (1, 28, 28))                              # by the layers' norms
-    all(layer.bound <= 1 for layer in layer_bounds(model, (784,)))   # by their largest weights
+    lipschitz_bound(model, (1, 28, 28))
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -103,36 +101,6 @@ def one_lipschitz_volume(shape: Sequence[int], groups: int = 1) -> float:
     return 1 / norm_bound(1.0, shape, groups)
 
 
-class LayerBound(NamedTuple):
-    """What the largest weight of a layer implies, and what is."""
-
-    name: str
-    volume: float  # the largest size of its weights
-    norm: float  # of the layer on the inputs that it gets
-    bound: float  # never below the norm
-
-
-def layer_bounds(model: nn.Module, input_shape: Sequence[int]) -> list[LayerBound]:
-    """Proposition 4.1, layer by layer, of a chain of linear and convolutional layers.
-
-    Raises:
-        RegsearchError: the model is no such chain, or pads by repeating its inputs.
-    """
-    found = []
-    for name, layer, shape in _linear_layers(model, input_shape):
-        mode = getattr(layer, "padding_mode", "zeros")
-        if mode not in ("zeros", "circular"):
-            raise RegsearchError(
-                f"layer {name!r} pads by {mode!r}, for which its largest weight bounds nothing; "
-                "take lipschitz_bound, or pad with zeros"
-            )
-        weight: Tensor = layer.weight.detach()  # type: ignore[operator]
-        volume = float(weight.abs().max())
-        bound = norm_bound(volume, weight.shape, getattr(layer, "groups", 1))
-        found.append(LayerBound(name, volume, _norm(layer, shape), bound))
-    return found
-
-
 def lipschitz_bound(model: nn.Module, input_shape: Sequence[int]) -> float:
     r"""Upper bound :math:`\prod_l \|W_l\|_2` of the Lipschitz constant in the 2-norm.
 
@@ -143,7 +111,7 @@ def lipschitz_bound(model: nn.Module, input_shape: Sequence[int]) -> float:
         RegsearchError: it is no such chain; the message names the layer.
     """
     layers = _linear_layers(model, input_shape)
-    return math.prod(_norm(layer, shape) for _, layer, shape in layers)
+    return math.prod(_norm(layer, shape) for layer, shape in layers)
 
 
 def _norm(layer: nn.Module, shape: Sequence[int]) -> float:
@@ -176,12 +144,12 @@ def _largest_singular_value(
 
 def _linear_layers(
     model: nn.Module, input_shape: Sequence[int]
-) -> Iterator[tuple[str, nn.Module, tuple[int, ...]]]:
-    """Name, layer and the shape of its input, in the order in which they act."""
+) -> Iterator[tuple[nn.Module, tuple[int, ...]]]:
+    """Each layer and the shape of its input, in the order in which they act."""
     x = torch.zeros(1, *input_shape, dtype=torch.float64)
     for name, layer in _chain(copy.deepcopy(model).double().eval()):
         if isinstance(layer, LINEAR):
-            yield name, layer, tuple(x.shape[1:])
+            yield layer, tuple(x.shape[1:])
         elif not isinstance(layer, NOT_EXPANDING):
             raise RegsearchError(
                 f"layer {name!r} is {type(layer).__name__}, for which no bound is known "

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from regsearch.cells import Tree
-from regsearch.own_loop import attach
+from regsearch.own_loop import attach, constrain
 from regsearch.regularizers import adadecay, weight_decay
 from regsearch.regularizers.adadecay import AdaDecay, factors, plan
 from regsearch.regularizers.weight_decay import WeightDecay
@@ -204,9 +204,22 @@ def test_gradients_of_one_size_decay_at_the_plain_rate(
     layers = adadecay.Layers([["w"]], coupled=True, renormalize=False)
     signs = torch.randn(2, *shape).sign()
     found = factors({"w": value * signs}, torch.tensor([4.0, -4.0]), layers)["w"]
-    torch.testing.assert_close(found, torch.ones(2, *shape), rtol=0, atol=0.25 if shape else 0)
-    if value == 0:
+    torch.testing.assert_close(found, torch.ones(2, *shape), rtol=0, atol=1e-6)
+    if value == 0 or not shape:
         assert torch.equal(found, torch.ones(2, *shape))
+
+
+@pytest.mark.parametrize("spread", [1e-2, 1e-4])
+def test_small_differences_are_resolved_as_well_as_the_gradients_are_known(spread: float) -> None:
+    grad = (1 + spread * torch.randn(1, 1000, dtype=torch.float64)).float()
+    exact = (grad.double() - grad.double().mean()) / grad.double().std(correction=0)
+    found = adadecay.scores({"w": grad})["w"]
+    torch.testing.assert_close(found.double(), exact, rtol=2e-5, atol=1e-2 * 2**-24 / spread)
+
+
+def test_differences_of_a_rounding_are_none() -> None:
+    grad = 1 + 2**-23 * torch.randint(0, 2, (1, 1000)).float()
+    assert float(adadecay.scores({"w": grad})["w"].abs().max()) < 0.2
 
 
 @pytest.mark.parametrize("layer", ["tensor", "module", "model"])
@@ -227,6 +240,23 @@ def test_every_parameter_is_in_scope_by_default() -> None:
     assert [name for layer in names for name in layer] == list(params)
     weights = plan(net(), params, AdaDecay(decay=0.1, scope="weights")).names
     assert weights == [["0.weight"], ["3.weight"]]
+
+
+@pytest.mark.parametrize(("kind", "hp"), [("enc", {"learnable": "layer"}), ("weight_norm", {})])
+def test_a_parametrized_weight_stays_with_its_bias_and_learnt_scales_do_not_decay(
+    kind: str, hp: dict[str, Any]
+) -> None:
+    model = constrain(nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)), kind, head="bare", **hp)
+    params = {name: param.detach()[None] for name, param in model.named_parameters()}
+    raw = "parametrizations.weight.original" + ("1" if kind == "weight_norm" else "")
+    found = plan(model, params, AdaDecay(decay=0.1, layer="module")).names
+    assert [set(names) for names in found] == [{f"{i}.{raw}", f"{i}.bias"} for i in (0, 1)]
+
+
+def test_excluded_parameters_do_not_decay() -> None:
+    params, _ = tensors(1)
+    names = plan(net(), params, AdaDecay(decay=0.1, exclude=["1.*", "*.bias"])).names
+    assert names == [["0.weight"], ["3.weight"]]
 
 
 def test_negative_decay_is_refused() -> None:

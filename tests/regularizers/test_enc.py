@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 from torch.nn.functional import cross_entropy
 
+from regsearch.datasets import DATASETS
 from regsearch.errors import RegsearchError
 from regsearch.own_loop import attach, constrain
 from regsearch.regularizers.enc import Enc, build
@@ -279,7 +280,10 @@ def test_all_layers_of_all_runs_keep_their_norms_in_training(form: str) -> None:
         )
         for alpha in alphas
     ]
-    pack, model = PackTraining(tasks, Engine()), build_model(tasks[0], (1, 8, 8), 10)
+    pack, model = (
+        PackTraining(tasks, Engine()),
+        build_model(tasks[0], DATASETS["digits"].load(tasks[0].dataset)),
+    )
     begun = {name: param.clone() for name, param in pack.state.params.items()}
     while not pack.done:
         measured = pack.run_epoch()

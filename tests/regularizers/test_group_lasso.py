@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from regsearch.regularizers.group_lasso import GroupLasso, on_grads
-from regsearch.regularizers.path_norm import plan
+from regsearch.regularizers.penalties import plan_units as plan
 from tests.homogeneous import ConvNet, inputs_of, of_run, perceptron, reals, sgd, stacked
 
 LABELS = torch.arange(12) % 3

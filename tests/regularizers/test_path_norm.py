@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from regsearch.cells import Tree
 from regsearch.regularizers import REGULARIZERS
-from regsearch.regularizers.path_norm import PathNorm, on_grads, plan
+from regsearch.regularizers.path_norm import PathNorm, on_grads
+from regsearch.regularizers.penalties import plan_units as plan
 from regsearch.units import inverse, norms, scale_incoming, scale_outgoing
 from tests.homogeneous import ConvNet, inputs_of, of_run, perceptron, reals, sgd, stacked
 

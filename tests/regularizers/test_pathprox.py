@@ -17,9 +17,9 @@ from regsearch.regularizers.pathprox import (
     balancing,
     plan,
     shrinking,
-    to_length_one,
 )
-from regsearch.units import norms, path_norms, split
+from regsearch.unit_search import find_groups, split
+from regsearch.units import norms, path_norms, to_length_one
 from tests.homogeneous import (
     ConvNet,
     inputs_of,
@@ -118,7 +118,7 @@ def test_o4_balanced_groups_have_equal_path_norms(make) -> None:  # type: ignore
     """With no projection to unit length undone, M is the geometric mean of the path norms."""
     models = [make() for _ in range(3)]
     params = with_biases(models)
-    [chain] = split(models[0], params, []).chains
+    [chain] = split(models[0], params, [], "pathprox").chains
     before = torch.stack([path_norms(params, g).sum(1) for g in chain])
     assert len(chain) >= 2
     after = project(models[0], params, preserve=True)
@@ -173,7 +173,7 @@ def test_o7_a_huge_strength_kills_every_unit() -> None:
     model = perceptron(4)
     x = inputs_of(model)
     after = sgd(model, stacked([model]), 2, x, LABELS, reals(lr=[0.1], strength=[1e4]), "pathprox")
-    for group in split(model, after, []).groups:
+    for group in find_groups(model):
         assert (after[group.second] == 0).all()
     torch.testing.assert_close(outputs(model, after, x), after["6.bias"][:, None].expand(1, 12, 3))
 
@@ -183,7 +183,7 @@ def test_o8_incoming_weights_have_length_one(make) -> None:  # type: ignore[no-u
     models = [make() for _ in range(2)]
     x, hp = inputs_of(models[0]), reals(lr=[0.1, 0.3], strength=[0.01, 0.2])
     after = sgd(models[0], stacked(models), 3, x, LABELS, hp, "pathprox")
-    for group in split(models[0], after, []).groups:
+    for group in find_groups(models[0]):
         lengths = norms(after, group)[0]
         torch.testing.assert_close(lengths, torch.ones_like(lengths), rtol=0, atol=1e-6)
 
@@ -264,7 +264,7 @@ def test_several_steps_equal_a_loop_over_units(  # type: ignore[no-untyped-def]
     for name, param in twin.named_parameters():
         torch.testing.assert_close(ours[name][0], param.detach(), rtol=1e-9, atol=1e-12)
         assert torch.equal(ours[name][0] == 0, param == 0)
-    sizes = [path_norms(ours, group) for group in split(model, ours, []).groups]
+    sizes = [path_norms(ours, group) for group in find_groups(model)]
     assert (torch.cat(sizes, 1) == 0).any()
     assert all((size > 0).any() for size in sizes)
 

@@ -110,3 +110,8 @@ def test_renormalized_factors_have_mean_one_in_each_parameter() -> None:
     planned = plan(model, params, RandomDecay(decay=0.3, renormalize=True))
     for theta in factors(params, hparams([0, 1]), planned).values():
         torch.testing.assert_close(theta.flatten(1).mean(1), torch.ones(2).double())
+
+
+def test_excluded_parameters_do_not_decay() -> None:
+    model, params = layer(1, width=3)
+    assert plan(model, params, RandomDecay(decay=0.3, exclude=["bias"])).names == [["weight"]]

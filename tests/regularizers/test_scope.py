@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
 from regsearch.errors import SpecError
+from regsearch.own_loop import constrain
 from regsearch.regularizers.scope import Scope, names_in_scope, natural_name
 
 
@@ -110,6 +112,43 @@ def test_parameters_of_a_parametrization_are_no_weights() -> None:
     assert names_in_scope(model, stacked(model), "weights") == [raw, "1.weight"]
     for pattern in ("0.weight", raw, "0.*"):
         assert names_in_scope(model, stacked(model), "weights", [pattern]) == ["1.weight"]
+
+
+@pytest.mark.parametrize("scope", ["weights", "no_biases", "all"])
+@pytest.mark.parametrize(
+    ("kind", "raw", "settings"),
+    [
+        ("enc", "original", {"form": "norm", "learnable": "layer"}),
+        ("enc", "original", {"form": "norm", "learnable": "shared"}),
+        ("weight_norm", "original1", {}),
+    ],
+)
+def test_learnt_scales_are_in_no_scope(
+    kind: str, raw: str, settings: dict[str, str], scope: Scope
+) -> None:
+    """Nor where weights have one input, and so no more elements than their gains."""
+    model = nn.Sequential(nn.Linear(1, 3), nn.Linear(3, 2))
+    constrain(model, kind, head="bare", **settings)
+    weights = {f"{i}.parametrizations.weight.{raw}" for i in (0, 1)}
+    biases = {"0.bias", "1.bias"} if scope == "all" else set()
+    assert set(names_in_scope(model, stacked(model), scope)) == weights | biases
+
+
+class LowRank(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = nn.Parameter(torch.ones(4, 2)), nn.Parameter(torch.ones(2, 3))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight + self.left @ self.right
+
+
+def test_matrices_of_a_parametrization_are_weights() -> None:
+    model = nn.Linear(3, 4)
+    parametrize.register_parametrization(model, "weight", LowRank())
+    assert set(names_in_scope(model, stacked(model), "weights")) == {
+        f"parametrizations.weight.{name}" for name in ("original", "0.left", "0.right")
+    }
 
 
 def test_a_parametrized_table_and_a_parametrized_bias_are_no_weights() -> None:

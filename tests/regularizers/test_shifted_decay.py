@@ -92,3 +92,9 @@ def test_it_acts_on_raw_weights_of_constrained_layers_in_their_form() -> None:
         function = model[index].parametrizations.weight[0]  # type: ignore[union-attr, index]
         assert found[f"{index}.parametrizations.weight.original"] == function.form
     assert found["0.parametrizations.weight.original"] != found["3.weight"]
+
+
+def test_excluded_parameters_do_not_decay() -> None:
+    model = nn.Sequential(nn.Linear(2, 4), nn.Linear(4, 3))
+    params = {name: param.detach()[None] for name, param in model.named_parameters()}
+    assert plan(model, params, ShiftedDecay(exclude=["1.*"])).forms.keys() == {"0.weight"}

@@ -11,7 +11,8 @@ from torch import nn
 from regsearch.cells import Tree
 from regsearch.own_loop import attach
 from regsearch.regularizers.unit_pruning import UnitPruning, after_step, plan
-from regsearch.units import find_groups, path_norms
+from regsearch.unit_search import find_groups
+from regsearch.units import path_norms
 from tests.homogeneous import ConvNet, inputs_of, perceptron, reals, stacked
 
 LABELS = torch.arange(12) % 3

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from regsearch.errors import SpecError
-from regsearch.regularizers.volumization import Unit, Volumization, after_step, confine, plan
+from regsearch.regularizers.volumization import Volume, Volumization, after_step, confine, plan
 
 
 def confined(w: Tensor, m: Tensor, volume: float, alpha: float) -> tuple[Tensor, Tensor]:
@@ -136,7 +136,7 @@ class Net(nn.Module):
 
 
 def units(
-    volume: Unit, scope: Literal["weights", "all"] = "weights", **more: Any
+    volume: Volume, scope: Literal["weights", "all"] = "weights", **more: Any
 ) -> dict[str, float]:
     net = Net()
     params = {name: param.detach()[None] for name, param in net.named_parameters()}
@@ -152,7 +152,7 @@ def units(
     ],
 )
 def test_the_fan_counts_the_weights_of_one_output_or_one_input(
-    volume: Unit, conv: int, up: int, head: int
+    volume: Volume, conv: int, up: int, head: int
 ) -> None:
     fans = {"conv.weight": conv, "up.weight": up, "head.weight": head}
     expected = {name: math.sqrt(6 / fan) for name, fan in fans.items()}
@@ -174,13 +174,21 @@ def test_at_the_volume_lipschitz_a_constant_layer_has_norm_one() -> None:
     assert float(torch.linalg.matrix_norm(torch.full((3, 7), float(unit)), 2)) == pytest.approx(1)
 
 
+def test_repeated_padding_has_no_volume_lipschitz() -> None:
+    layer = nn.Conv2d(1, 1, 3, padding=1, padding_mode="replicate")
+    params = {name: param.detach()[None] for name, param in layer.named_parameters()}
+    with pytest.raises(SpecError, match="does not bound weight, whose layer pads by 'replicate'"):
+        plan(layer, params, Volumization(v=1.0, alpha=0.0, volume="lipschitz"))
+    assert plan(layer, params, Volumization(v=1.0, alpha=0.0)).unit.keys() == {"weight"}
+
+
 def test_absolute_is_one_everywhere() -> None:
     assert set(units("absolute", "all").values()) == {1.0}
     assert units("absolute", "all").keys() == dict(Net().named_parameters()).keys()
 
 
 @pytest.mark.parametrize("volume", ["fan_in", "fan_out", "lipschitz"])
-def test_a_bias_has_the_volume_of_its_weight_and_norm_layers_have_none(volume: Unit) -> None:
+def test_a_bias_has_the_volume_of_its_weight_and_norm_layers_have_none(volume: Volume) -> None:
     found = units(volume, "all")
     for layer in ("conv", "up", "head"):
         assert found[f"{layer}.bias"] == found[f"{layer}.weight"]
