@@ -25,8 +25,16 @@ def zeros(params: Tree) -> Tree:
     return {name: torch.zeros_like(param) for name, param in params.items()}
 
 
-def _params(params: Tree, slots: Slots, config: Any) -> Tree:
+def _lr(hp: dict[str, Tensor], config: Any) -> Tensor:
+    return hp["lr"]
+
+
+def _params(params: Tree, slots: Slots, step: Tensor, config: Any) -> Tree:
     return params
+
+
+def _same_slots(params: Tree, slots: Slots, config: Any) -> Slots:
+    return slots
 
 
 class Optimizer(NamedTuple):
@@ -37,8 +45,12 @@ class Optimizer(NamedTuple):
     ``update(params, grads, slots, step, hp, config)`` returns new params and slots; ``step`` is a
     scalar tensor that counts from 1, ``hp`` holds the real-valued fields of ``config`` and the
     run's ``seed`` (int64), ``[K]`` each, and ``config`` is read for structure only (such as
-    ``nesterov``). ``weights(params, slots, config)`` are those to measure and to keep, where they
-    are not the ones at which gradients are taken.
+    ``nesterov``). ``rate(hp, config)`` is the learning rate of that step, ``[K]``, to which
+    regularizers hold.
+
+    ``weights(params, slots, step, config)`` are those to measure and to keep after ``step`` steps,
+    where they are not the ones at which gradients are taken; ``restart(params, slots, config)`` are
+    the moving averages with which training goes on from other weights than the last step left.
     """
 
     config: type[Kind]
@@ -46,7 +58,9 @@ class Optimizer(NamedTuple):
     slots: Callable[[Tree, Any], Slots]
     momentum: Callable[[Any], str | None]
     update: Callable[[Tree, Tree, Slots, Tensor, dict[str, Tensor], Any], tuple[Tree, Slots]]
-    weights: Callable[[Tree, Slots, Any], Tree] = _params
+    rate: Callable[[dict[str, Tensor], Any], Tensor] = _lr
+    weights: Callable[[Tree, Slots, Tensor, Any], Tree] = _params
+    restart: Callable[[Tree, Slots, Any], Slots] = _same_slots
 
 
 OPTIMIZERS: Registry[Optimizer] = Registry("optimizer")

@@ -19,7 +19,7 @@ from regsearch.space import Kind, Real
 AVERAGE = "average"
 
 
-class AcceleratedSGDConfig(Kind):
+class AcceleratedSGD(Kind):
     """Couples short steps with an average of long ones."""
 
     kind: Literal["accelerated_sgd"] = "accelerated_sgd"
@@ -48,7 +48,7 @@ def update(
     slots: Slots,
     step: Tensor,
     hp: dict[str, Tensor],
-    config: AcceleratedSGDConfig,
+    config: AcceleratedSGD,
 ) -> tuple[Tree, Slots]:
     r"""One step of every run.
 
@@ -71,7 +71,7 @@ def update(
 OPTIMIZERS.add(
     "accelerated_sgd",
     Optimizer(
-        config=AcceleratedSGDConfig,
+        config=AcceleratedSGD,
         description="short steps coupled with an average of long ones",
         slots=lambda params, config: {AVERAGE: {n: param.clone() for n, param in params.items()}},
         momentum=lambda config: None,  # the average is one of weights, not of steps

@@ -19,14 +19,17 @@ from torch import Tensor
 
 from regsearch import draws
 from regsearch.cells import Tree, per_run
+from regsearch.optim import sgd
 from regsearch.optim._base import OPTIMIZERS, Optimizer, Slots, zeros
 from regsearch.space import Kind, Real
 
 MOMENTUM = "momentum_buffer"
 OUTER, OUTER_MOMENTUM, AVERAGE = "outer", "outer_momentum_buffer", "average"
+NESTEROV = sgd.SGD(lr=1.0, nesterov=True)
+"""Structure of the steps without inner ones."""
 
 
-class EntropySGDConfig(Kind):
+class EntropySGD(Kind):
     """Nesterov steps towards the centre of a wide valley; ``inner_steps`` 0: plain ones."""
 
     kind: Literal["entropy_sgd"] = "entropy_sgd"
@@ -59,7 +62,7 @@ def update(
     slots: Slots,
     step: Tensor,
     hp: dict[str, Tensor],
-    config: EntropySGDConfig,
+    config: EntropySGD,
 ) -> tuple[Tree, Slots]:
     """One inner step of every run, and an outer one if it is the last of ``inner_steps``.
 
@@ -67,7 +70,7 @@ def update(
     regularizer makes of the weights after an outer step is the next outer point.
     """
     if config.inner_steps == 0:
-        return _plain(params, grads, slots, hp)
+        return _plain(params, grads, slots, step, hp)
     outer_step = (step - 1).div(config.inner_steps, rounding_mode="floor")
     first = (step == outer_step * config.inner_steps + 1).to(step.dtype)
     last = (step == (outer_step + 1) * config.inner_steps).to(step.dtype)
@@ -140,18 +143,18 @@ def _nesterov(grad: Tensor, momentum: Tensor, r: dict[str, Tensor]) -> tuple[Ten
     return grad + r["momentum"] * momentum, momentum
 
 
-def _plain(params: Tree, grads: Tree, slots: Slots, hp: dict[str, Tensor]) -> tuple[Tree, Slots]:
-    """Without inner steps: Nesterov's, as ``torch.optim.SGD``."""
-    moved, momentum = {}, {}
-    for name, param in params.items():
-        r = _reals(hp, param)
-        gradient = grads[name] + r["weight_decay"] * param
-        direction, momentum[name] = _nesterov(gradient, slots[MOMENTUM][name], r)
-        moved[name] = param - r["lr"] * direction
-    return moved, {MOMENTUM: momentum}
+def _plain(
+    params: Tree, grads: Tree, slots: Slots, step: Tensor, hp: dict[str, Tensor]
+) -> tuple[Tree, Slots]:
+    """Without inner steps: Nesterov's."""
+    decayed = {
+        name: grads[name] + per_run(hp["weight_decay"].to(param.dtype), param) * param
+        for name, param in params.items()
+    }
+    return sgd.update(params, decayed, slots, step, hp, NESTEROV)
 
 
-def slots(params: Tree, config: EntropySGDConfig) -> Slots:
+def slots(params: Tree, config: EntropySGD) -> Slots:
     """Momentum at zero; outer point and average at the weights."""
     if config.inner_steps == 0:
         return {MOMENTUM: zeros(params)}
@@ -160,19 +163,31 @@ def slots(params: Tree, config: EntropySGDConfig) -> Slots:
     return at_zero | at_params
 
 
-def weights(params: Tree, slots: Slots, config: EntropySGDConfig) -> Tree:
-    """The outer point."""
-    return slots[OUTER] if config.inner_steps else params
+def rate(hp: dict[str, Tensor], config: EntropySGD) -> Tensor:
+    """The inner steps', for a gradient is taken in each of them."""
+    return hp["inner_lr"] if config.inner_steps else hp["lr"]
+
+
+def weights(params: Tree, slots: Slots, step: Tensor, config: EntropySGD) -> Tree:
+    """The outer point; right after an outer step it is the parameters, regularized by now."""
+    return slots[OUTER] if config.inner_steps and int(step) % config.inner_steps else params
+
+
+def restart(params: Tree, slots: Slots, config: EntropySGD) -> Slots:
+    """Outer point and average at ``params``, as at the beginning of an inner loop."""
+    return slots | {AVERAGE: params, OUTER: params} if config.inner_steps else slots
 
 
 OPTIMIZERS.add(
     "entropy_sgd",
     Optimizer(
-        config=EntropySGDConfig,
+        config=EntropySGD,
         description="steps to the centre of the valley that noisy inner steps explore",
         slots=slots,
         momentum=lambda config: MOMENTUM,
         update=update,
+        rate=rate,
         weights=weights,
+        restart=restart,
     ),
 )

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.optim.optimizer import ParamsT
 
 from regsearch.cells import Tree
+from regsearch.mistakes import sentences
 from regsearch.optim._base import OPTIMIZERS
 from regsearch.space import Kind, per_run_fields
 
@@ -34,7 +36,7 @@ class TorchOptimizer(torch.optim.Optimizer):
     """
 
     def __init__(self, params: ParamsT, kind: str, seed: int = 0, **settings: Any) -> None:
-        config = OPTIMIZERS[kind].config.model_validate({"kind": kind, **settings})
+        config = _checked({"kind": kind, **settings})
         super().__init__(params, config.model_dump() | {"seed": seed})
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -43,9 +45,23 @@ class TorchOptimizer(torch.optim.Optimizer):
         Raises:
             ValueError: a setting is out of range.
         """
+        _checked(_settings(self.defaults | param_group))
         super().add_param_group(param_group)
-        group = self.param_groups[-1]
-        OPTIMIZERS[group["kind"]].config.model_validate(_settings(group))
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a saved state, settings included, as torch's optimizers do.
+
+        Raises:
+            ValueError: the state is of another rule.
+        """
+        rule = self.defaults["kind"]
+        for group in state_dict["param_groups"]:
+            if group.get("kind") != rule:
+                raise ValueError(
+                    f"the saved state is of {group.get('kind', 'an optimizer of torch')}, not of "
+                    f"{rule}; load it into the optimizer that it was saved from"
+                )
+        super().load_state_dict(state_dict)
 
     @torch.no_grad()
     def step(  # type: ignore[override]
@@ -65,15 +81,17 @@ class TorchOptimizer(torch.optim.Optimizer):
     def weights_to_keep(self) -> Iterator[None]:
         """Inside the block, parameters hold the weights to measure and to save.
 
-        They are the parameters themselves with every rule but ``entropy_sgd``, whose outer point
-        they are not. Afterwards training goes on as if nothing had been.
+        They are the parameters themselves, except between two outer steps of ``entropy_sgd``.
+        Afterwards training goes on as if nothing had been, so what the block does to the parameters
+        is lost: ``Attached.quantize`` in it makes the discrete weights to measure and to save.
         """
         own = []
         for name, param, group in self._parameters():
             if slots := self._slots(name, param):
                 own.append((param, param.detach().clone()))
                 params = {name: param.detach()[None]}
-                kept = OPTIMIZERS[group["kind"]].weights(params, slots, _config(group))
+                step, config = self.state[param]["step"], _config(group)
+                kept = OPTIMIZERS[group["kind"]].weights(params, slots, step, config)
                 param.data.copy_(kept[name][0])
         try:
             yield
@@ -117,6 +135,14 @@ def _settings(group: dict[str, Any]) -> dict[str, Any]:
     return {name: group[name] for name in OPTIMIZERS[group["kind"]].config.model_fields}
 
 
+def _checked(settings: dict[str, Any]) -> Kind:
+    config = OPTIMIZERS[settings["kind"]].config
+    try:
+        return config.model_validate(settings)
+    except ValidationError as failed:
+        raise ValueError("\n".join(sentences(failed, config, settings))) from None
+
+
 def _config(group: dict[str, Any]) -> Kind:
     """Unchecked, since a schedule may take the learning rate to 0."""
     return OPTIMIZERS[group["kind"]].config.model_construct(**_settings(group))
@@ -142,7 +168,8 @@ class EntropySGD(TorchOptimizer):
     """Noisy inner steps, and one in ``inner_steps`` towards their average (Chaudhari and others).
 
     Equations and fields are in ``optim.entropy_sgd``. Call ``step`` once for each mini-batch, and
-    evaluate in ``with optimizer.weights_to_keep():``.
+    evaluate in ``with optimizer.weights_to_keep():``. To train on from changed weights, change
+    them right after an outer step, when the parameters are the weights to keep.
     """
 
     def __init__(

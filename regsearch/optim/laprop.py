@@ -22,7 +22,7 @@ from regsearch.space import Kind, Real
 MOMENTUM, VARIANCE = "exp_avg", "exp_avg_sq"
 
 
-class LaPropConfig(Kind):
+class LaProp(Kind):
     """Steps of about the size ``lr`` in every coordinate, along averaged normalised gradients."""
 
     kind: Literal["laprop"] = "laprop"
@@ -42,7 +42,7 @@ def update(
     slots: Slots,
     step: Tensor,
     hp: dict[str, Tensor],
-    config: LaPropConfig,
+    config: LaProp,
 ) -> tuple[Tree, Slots]:
     r"""One step of every run.
 
@@ -71,7 +71,7 @@ def update(
 OPTIMIZERS.add(
     "laprop",
     Optimizer(
-        config=LaPropConfig,
+        config=LaProp,
         description="averages of normalised gradients",
         slots=lambda params, config: {MOMENTUM: zeros(params), VARIANCE: zeros(params)},
         momentum=lambda config: MOMENTUM,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from regsearch.optim import OPTIMIZERS
-from regsearch.optim.accelerated_sgd import AcceleratedSGDConfig, update
+from regsearch.optim.accelerated_sgd import AcceleratedSGD, update
 from regsearch.space import per_run_fields
 
 RULE = OPTIMIZERS["accelerated_sgd"]
@@ -19,7 +19,7 @@ RUNS: list[dict[str, Any]] = [
 ]
 
 
-def by_hand(w: float, grads: list[float], c: AcceleratedSGDConfig) -> float:
+def by_hand(w: float, grads: list[float], c: AcceleratedSGD) -> float:
     """One weight, number by number, in the order of the released code."""
     buf, large = w, c.lr * c.kappa / c.c
     beta = c.c**2 * c.xi / c.kappa
@@ -32,10 +32,10 @@ def by_hand(w: float, grads: list[float], c: AcceleratedSGDConfig) -> float:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_every_weight_of_every_run_follows_the_formulas(dtype: torch.dtype) -> None:
-    configs = [AcceleratedSGDConfig(**run) for run in RUNS]
+    configs = [AcceleratedSGD(**run) for run in RUNS]
     hp = {
         name: torch.tensor([getattr(c, name) for c in configs], dtype=torch.float64)
-        for name in per_run_fields(AcceleratedSGDConfig)
+        for name in per_run_fields(AcceleratedSGD)
     }
     start = torch.randn(3, 4, dtype=dtype)
     grads = [torch.randn(3, 4, dtype=dtype) for _ in range(12)]
@@ -52,15 +52,15 @@ def test_every_weight_of_every_run_follows_the_formulas(dtype: torch.dtype) -> N
 
 def test_the_average_starts_at_the_weights_and_is_no_momentum() -> None:
     params = {"w": torch.randn(2, 3)}
-    slots = RULE.slots(params, AcceleratedSGDConfig())
+    slots = RULE.slots(params, AcceleratedSGD())
     assert torch.equal(slots["average"]["w"], params["w"])
     assert slots["average"]["w"] is not params["w"]
-    assert RULE.momentum(AcceleratedSGDConfig()) is None
+    assert RULE.momentum(AcceleratedSGD()) is None
 
 
 def test_without_gradients_nothing_moves() -> None:
     params = {"w": torch.randn(1, 5, dtype=torch.float64)}
-    config = AcceleratedSGDConfig()
+    config = AcceleratedSGD()
     hp = {name: torch.tensor([getattr(config, name)]) for name in per_run_fields(type(config))}
     moved, _ = update(
         params,
@@ -75,4 +75,4 @@ def test_without_gradients_nothing_moves() -> None:
 
 def test_an_impossible_advantage_is_refused_with_the_way_out() -> None:
     with pytest.raises(ValueError, match=r"square root of kappa, 10, got 11; lower xi"):
-        AcceleratedSGDConfig(kappa=100.0, xi=11.0)
+        AcceleratedSGD(kappa=100.0, xi=11.0)

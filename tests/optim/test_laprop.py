@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from regsearch.optim import OPTIMIZERS, Slots
-from regsearch.optim.laprop import LaPropConfig, update
+from regsearch.optim.laprop import LaProp, update
 
 RATES = (4e-4, 0.1, 0.02)
 
@@ -22,7 +22,7 @@ def hyper(lr: tuple[float, ...] = RATES, eps: float = 1e-15) -> dict[str, Tensor
     }
 
 
-def first_slots(params: dict[str, Tensor], config: LaPropConfig) -> Slots:
+def first_slots(params: dict[str, Tensor], config: LaProp) -> Slots:
     return OPTIMIZERS["laprop"].slots(params, config)
 
 
@@ -41,7 +41,7 @@ def by_hand(w: float, grads: list[float], lr: float, mu: float, nu: float, eps: 
 def test_every_weight_of_every_run_follows_the_formulas(
     betas: tuple[float, float], eps: float
 ) -> None:
-    config = LaPropConfig(betas=betas, eps=eps)
+    config = LaProp(betas=betas, eps=eps)
     start = torch.randn(3, 4, dtype=torch.float64)
     grads = [torch.randn(3, 4, dtype=torch.float64) * 10.0 ** (i % 3 - 1) for i in range(9)]
     params = {"w": start}
@@ -59,7 +59,7 @@ def test_every_weight_of_every_run_follows_the_formulas(
 def test_the_first_step_moves_by_the_learning_rate() -> None:
     grads = {"w": torch.randn(3, 50, dtype=torch.float64)}
     params = {"w": torch.zeros(3, 50, dtype=torch.float64)}
-    config = LaPropConfig()
+    config = LaProp()
     moved, _ = update(params, grads, first_slots(params, config), torch.tensor(1), hyper(), config)
     torch.testing.assert_close(moved["w"], -hyper()["lr"][:, None] * grads["w"].sign())
 
@@ -68,7 +68,7 @@ def test_without_memory_of_the_gradient_it_is_adam() -> None:
     settings: dict[str, Any] = {"betas": (0.0, 0.99), "eps": 1e-8}
     adam = OPTIMIZERS["adam"]
     theirs = adam.config.model_validate({"kind": "adam", "lr": 0.1, **settings})
-    ours = LaPropConfig(**settings)
+    ours = LaProp(**settings)
     params = {"w": torch.randn(3, 7, dtype=torch.float64)}
     pair = [params, params]
     slots = [first_slots(params, ours), adam.slots(params, theirs)]
@@ -85,7 +85,7 @@ def test_gradients_that_vanish_in_float32_stay_bounded(flush: bool) -> None:
     """No gradient, and those whose square is denormal or 0: never NaN, never a long step."""
     torch.set_flush_denormal(flush)  # tests/conftest.py sets it back
     params = {"w": torch.zeros(1, 6)}
-    config = LaPropConfig()
+    config = LaProp()
     slots = first_slots(params, config)
     tiny = torch.tensor([[0.0, 1e-12, 1e-19, 1e-20, 1e-25, 1e-37]])
     for step in range(1, 5):
