@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from regsearch.api import Pipeline, Study, load, open_study, run
-    from regsearch.own_loop import attach, constrain
+    from regsearch.own_loop import attach, constrain, fold
 
 _HOMES = {
     "load": "regsearch.api",
@@ -22,9 +22,10 @@ _HOMES = {
     "Study": "regsearch.api",
     "attach": "regsearch.own_loop",
     "constrain": "regsearch.own_loop",
+    "fold": "regsearch.own_loop",
 }
 
-__all__ = ["Pipeline", "Study", "attach", "constrain", "load", "open_study", "run"]
+__all__ = ["Pipeline", "Study", "attach", "constrain", "fold", "load", "open_study", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -197,6 +197,15 @@ def test_results_say_how_far_a_run_came_and_what_it_took(make_task: Any) -> None
     assert set(pack.best_now()) == set(result.curves)
 
 
+def test_bf16_takes_batch_norm_in_a_pack_and_alone(make_task: Any) -> None:
+    model = {"kind": "mlp", "widths": [8], "norm": "batch"}
+    train = {"precision": "bf16", "optimizer": {"kind": "sgd", "lr": 0.01}}
+    tasks = [make_task(train=train, model=model, seed=seed) for seed in range(2)]
+    together, alone = trained(tasks), trained(tasks[:1])
+    for name, param in alone.state.params.items():
+        torch.testing.assert_close(together.state.params[name][0], param[0], rtol=0.1, atol=0.02)
+
+
 def test_bf16_computes_in_bf16_and_keeps_the_state_in_fp32(make_task: Any) -> None:
     full, half = (trained([make_task(train={"precision": p})]) for p in ("fp32", "bf16"))
     for name, param in half.state.params.items():

@@ -87,3 +87,11 @@ def test_out_of_memory_is_told_from_other_errors() -> None:
 def test_of_packs_that_are_as_fast_the_largest_is_taken() -> None:
     rungs = [Rung(1, 0.010), Rung(4, 0.042), Rung(16, 0.172), Rung(64, 0.9)]
     assert advise(rungs, work(runs=64, epochs=1)).runs_together == 16
+
+
+def test_evaluation_counts_and_is_not_made_faster_by_compiling() -> None:
+    little, much = Rung(1, 0.01, 0.03), Rung(1, 1.0, 0.5)
+    assert advise([little], work(runs=4, epochs=10)).seconds == pytest.approx(4 * 10 * 0.04)
+    assert advise([much], work()).seconds == pytest.approx(COMPILE_S + 1000 / GAIN + 500)
+    by_evaluation = [Rung(1, 0.01, 0.09), Rung(4, 0.08, 0.08)]
+    assert advise(by_evaluation, work(runs=4, epochs=1)).runs_together == 4
