@@ -20,6 +20,7 @@ REGISTRIES = {
     "models": ("regsearch.models", "MODELS"),
     "datasets": ("regsearch.datasets", "DATASETS"),
     "metrics": ("regsearch.metrics", "METRICS"),
+    "measurements": ("regsearch.metrics", "MEASUREMENTS"),
     "reports": ("regsearch.report", "REPORTS"),
 }
 

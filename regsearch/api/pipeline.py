@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regsearch.datasets import DATASETS, DatasetConfig
-from regsearch.errors import SpecError
+from regsearch.errors import DataError, SpecError
+from regsearch.metrics import MEASUREMENTS
 from regsearch.records.frame import SUMMARIES
 from regsearch.report import REPORTS
 from regsearch.space import Kind, place_fields
 from regsearch.study import spec as files
 from regsearch.study.expand import PlannedRun, expand
+from regsearch.study.preflight import check_runs
 from regsearch.study.settings import fits_targets, quantities
 from regsearch.study.sources import SWITCHES, built_ins, locate
 from regsearch.study.yaml_file import read_yaml
@@ -41,12 +43,21 @@ def load(source: str | Path, overrides: Sequence[str] = ()) -> Pipeline:
 def validate(source: str | Path, overrides: Sequence[str] = ()) -> str:
     """Check a pipeline or a search space, and say what it amounts to; a pipeline may be overridden.
 
+    Models are built where their data are at hand; nothing is downloaded.
+
     Raises:
         SpecError: with one ``file:line: path: problem`` line for every problem.
     """
     if not _is_search_space(source):
-        runs = load(source, overrides).expand()
-        return f"{len({run.cell for run in runs}):,} cells, {len(runs):,} runs"
+        pipeline = load(source, overrides)
+        runs = pipeline.expand()
+        amount = f"{len({run.cell for run in runs}):,} cells, {len(runs):,} runs"
+        try:
+            check_runs(pipeline.spec, runs, download=False)
+        except DataError as missing:
+            fault = str(missing).partition(". ")[0]
+            return f"{amount}; whether methods fit the model is open: {fault}"
+        return amount
     entries = files.load_search_space(source).regularizers
     points = sum(
         prod(len(values) for method in entry for values in method.axes().values())
@@ -155,6 +166,8 @@ class Pipeline:
             for name in entry.axes()
         ]
         measured = [name for name in quantities() if self._measures(name)]
+        for config in self.spec.measure:
+            measured += MEASUREMENTS[config.kind].names(config)
         summaries = [f"{name}_{summary}" for name in measured for summary in SUMMARIES]
         shared = ["dataset.label_noise", *self.spec.factors]
         return list(dict.fromkeys([*hyperparameters, *shared, *measured, *summaries]))

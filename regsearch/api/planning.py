@@ -110,7 +110,7 @@ def survey(pipeline: Pipeline, output: str | Path | None) -> Survey:
             recorded, remembered = store.statuses(), store.facts().get("choices", {})
     runs = pipeline.expand()
     missing = [run for run in runs if run.run not in recorded]
-    check_runs(missing)
+    check_runs(pipeline.spec, missing)
     wanted = Resources(pipeline.spec.resources_per_trial.cpu, pipeline.spec.resources_per_trial.gpu)
     workers = wanted.slots(*processors())
     chooser = Chooser(pipeline.spec, workers, remembered)

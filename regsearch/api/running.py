@@ -101,7 +101,7 @@ def _train(
     if not missing:
         console.print(f"All {len(runs):,} runs are recorded already.")
         return
-    check_runs(missing)
+    check_runs(pipeline.spec, missing)
     executor = make_executor()
     taken.callback(executor.close)
     executor.start()

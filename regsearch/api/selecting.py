@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import pandas as pd
 
 from regsearch.errors import UnknownName
 from regsearch.records.frame import LABEL_NOISE
+from regsearch.records.words import in_words
 from regsearch.registry import nearest
 
 
@@ -35,7 +35,7 @@ def rows_where(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
     """
     require_columns(frame, where)
     for name, value in where.items():
-        wanted = json.dumps(value) if isinstance(value, list | dict) else value
+        wanted = in_words(name, value)
         rows = frame[frame[name] == wanted]
         if rows.empty:
             raise UnknownName(f"no run has {name} = {wanted!r}. There are: {_values(frame, name)}")

@@ -60,7 +60,7 @@ class Clock(NamedTuple):
         return epochs.floor() if every == "epoch" else epochs
 
 
-def _no_problems(config: Any, epochs: float) -> list[str]:
+def _no_problems(config: Any, epochs: float, lr: float) -> list[str]:
     return []
 
 
@@ -68,25 +68,35 @@ class Schedule(NamedTuple):
     """``rates(lr, clock, hp, config)`` are the learning rates of the clock's steps, ``[S, K]``.
 
     ``lr`` is the optimizer's own, ``[K]``; ``hp`` holds the real-valued fields of ``config``,
-    ``[K]`` each; both are float64. ``problems(config, epochs)`` says what cannot happen in the
-    ``epochs`` that follow warm-up.
+    ``[K]`` each; both are float64. ``problems(config, epochs, lr)`` says what cannot happen in the
+    ``epochs`` that follow warm-up, and what would raise the rate above the optimizer's ``lr``.
     """
 
     config: type[ScheduleConfig]
     description: str
     rates: Callable[[Tensor, Clock, dict[str, Tensor], Any], Tensor]
-    problems: Callable[[Any, float], list[str]] = _no_problems
+    problems: Callable[[Any, float, float], list[str]] = _no_problems
 
 
 SCHEDULES: Registry[Schedule] = Registry("schedule")
 
 
-def problems(config: ScheduleConfig, epochs: int) -> list[str]:
-    """What of ``config`` cannot happen in ``epochs`` of training, a sentence each."""
+def problems(config: ScheduleConfig, epochs: int, lr: float) -> list[str]:
+    """What of ``config`` cannot be in ``epochs`` of training from the rate ``lr``, in sentences."""
     left = epochs - config.warmup
     if left <= 0:
         return [
             f"a warm-up of {config.warmup:g} epochs leaves nothing of {epochs}; "
             "make it shorter, or train for more epochs"
         ]
-    return SCHEDULES[config.kind].problems(config, left)
+    return SCHEDULES[config.kind].problems(config, left, lr)
+
+
+def rising(name: str, last: float, lr: float) -> list[str]:
+    """What is wrong where the field ``name``, the ``last`` rate, is above the optimizer's."""
+    if last <= lr:
+        return []
+    return [
+        f"{name} {last:g} is above the optimizer's lr {lr:g}, so the rate would rise; "
+        "write one that is not"
+    ]

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from regsearch.schedules._base import SCHEDULES, Clock, Gradual, Schedule
+from regsearch.schedules._base import SCHEDULES, Clock, Gradual, Schedule, rising
 from regsearch.space import Real
 
 
@@ -32,7 +32,14 @@ def rates(lr: Tensor, clock: Clock, hp: dict[str, Tensor], config: Cosine) -> Te
     return torch.lerp(hp["eta_min"], lr, share)
 
 
+def problems(config: Cosine, epochs: float, lr: float) -> list[str]:
+    """A rate that would rise."""
+    return rising("eta_min", config.eta_min, lr)
+
+
 SCHEDULES.add(
     "cosine",
-    Schedule(config=Cosine, description="half a cosine down to eta_min", rates=rates),
+    Schedule(
+        config=Cosine, description="half a cosine down to eta_min", rates=rates, problems=problems
+    ),
 )

@@ -40,7 +40,7 @@ def rates(lr: Tensor, clock: Clock, hp: dict[str, Tensor], config: MultiStep) ->
     return lr * hp["gamma"] ** (clock.epochs("epoch")[..., None] >= milestones).sum(-1)
 
 
-def problems(config: MultiStep, epochs: float) -> list[str]:
+def problems(config: MultiStep, epochs: float, lr: float) -> list[str]:
     """Milestones that training does not reach."""
     return [
         f"milestone {milestone} is never reached in the {epochs:g} epochs after warm-up; "

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from regsearch.schedules._base import SCHEDULES, Clock, Gradual, Schedule
+from regsearch.schedules._base import SCHEDULES, Clock, Gradual, Schedule, rising
 from regsearch.space import Real
 
 
@@ -50,7 +50,17 @@ def _share(steepness: Tensor, passed: Tensor, normalized: bool) -> Tensor:
     return (1 + (wave / torch.tanh(steepness / 4) if normalized else wave)) / 2
 
 
+def problems(config: Sigmoid, epochs: float, lr: float) -> list[str]:
+    """A rate that would rise."""
+    return rising("end", config.end, lr)
+
+
 SCHEDULES.add(
     "sigmoid",
-    Schedule(config=Sigmoid, description="a logistic curve from lr to end", rates=rates),
+    Schedule(
+        config=Sigmoid,
+        description="a logistic curve from lr to end",
+        rates=rates,
+        problems=problems,
+    ),
 )

@@ -24,7 +24,19 @@ def rates(lr: Tensor, clock: Clock, hp: dict[str, Tensor], config: Step) -> Tens
     return lr * hp["gamma"] ** (clock.epochs("epoch") / config.step_size).floor()
 
 
+def problems(config: Step, epochs: float, lr: float) -> list[str]:
+    """No drop, as training ends before the first."""
+    if config.step_size < epochs:
+        return []
+    return [
+        f"step_size {config.step_size} is never reached in the {epochs:g} epochs after warm-up; "
+        "make it smaller, train for more epochs, or write kind: constant"
+    ]
+
+
 SCHEDULES.add(
     "step",
-    Schedule(config=Step, description="a drop every so many epochs", rates=rates),
+    Schedule(
+        config=Step, description="a drop every so many epochs", rates=rates, problems=problems
+    ),
 )

@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from regsearch.errors import PolicyError, SpecError
+from regsearch.errors import PolicyError
+from regsearch.mistakes import show
 from regsearch.regularizers import REGULARIZERS
 from regsearch.space import Kind
 from regsearch.study.coarse_to_fine import coarse_to_fine
 from regsearch.study.domains import Searched
 from regsearch.study.factors import crossed, with_levels, without
-from regsearch.study.problems import explain, show
-from regsearch.study.sources import MAX_PROBLEMS
+from regsearch.study.problems import Problem, explain
 from regsearch.study.spec import Parts, Pipeline
-from regsearch.study.together import wrong_quantized
+from regsearch.study.together import wrong_quantized, wrong_rates, wrong_training
 from regsearch.train.task import Task, digest
 
 
@@ -29,13 +29,14 @@ class PlannedRun:
 
     ``run`` is the hash of the task's content, ``cell`` the same without the seed; neither depends
     on the order of keys, on files, on the study or on the machine. ``factors`` holds the levels
-    that were chosen, by path.
+    that were chosen, by path; ``entry`` is the index of the search space's entry that asks for it.
     """
 
     run: str
     cell: str
     task: Task
     factors: Mapping[str, Any]
+    entry: int
 
 
 def expand(pipeline: Pipeline) -> list[PlannedRun]:
@@ -51,18 +52,20 @@ def expand(pipeline: Pipeline) -> list[PlannedRun]:
     """
     _refuse_too_many(pipeline)
     designs, settings = _designs(pipeline), _settings(pipeline)
-    if problems := wrong_quantized(pipeline.metric, settings):
-        raise SpecError([pipeline.problem(where, text) for where, text in problems])
+    problems = wrong_quantized(pipeline.metric, (setting for _, setting in settings))
+    problems += wrong_rates(settings, (design.task.train.optimizer for design in designs))
+    if problems:
+        raise pipeline.error(problems)
     runs: dict[str, PlannedRun] = {}
-    for setting in settings:
-        regularizers = [entry.model_dump(mode="json") for entry in setting]
+    for entry, setting in settings:
+        regularizers = [config.model_dump(mode="json") for config in setting]
         for design in designs:
             content = design.content | {"regularizers": regularizers}
             cell = digest(content)
             for seed in pipeline.seeds:
                 run = digest(content | {"seed": seed})
                 task = design.task.model_copy(update={"regularizers": list(setting), "seed": seed})
-                runs.setdefault(run, PlannedRun(run, cell, task, design.levels))
+                runs.setdefault(run, PlannedRun(run, cell, task, design.levels, entry))
     return list(runs.values())
 
 
@@ -97,29 +100,36 @@ class _Design(NamedTuple):
 
 
 def _designs(pipeline: Pipeline) -> list[_Design]:
-    written = pipeline.model_dump(
-        mode="json", include={"dataset", "model", "train"}, exclude_unset=True
-    )
-    designs = []
+    written = pipeline.model_dump(mode="json", include=set(Parts.model_fields), exclude_unset=True)
+    designs: list[_Design] = []
+    wrong: list[Problem] = []
     for chosen in crossed(pipeline.factors):
         content = with_levels(written, chosen)
+        problems: list[Problem] = []
         try:
             parts = Parts.model_validate_json(json.dumps(content))
+            problems = wrong_training(parts.dataset, parts.train)
+            designs.append(_design(parts, list(chosen)))
         except ValidationError as failed:
-            what = ", ".join(f"{path} = {json.dumps(level)}" for path, level in chosen.items())
-            raise SpecError(
-                [
-                    pipeline.problem(("factors",), f"with {what}: {message}")
-                    for _, message in explain(failed, Parts, content)
-                ]
-            ) from None
-        designs.append(_design(parts, list(chosen)))
+            problems = explain(failed, Parts, content)
+        what = ", ".join(f"{path} = {json.dumps(level)}" for path, level in chosen.items())
+        wrong += [
+            (("factors",), f"with {what}: {text}") if chosen else (where, text)
+            for where, text in problems
+        ]
+    if wrong:
+        raise pipeline.error(wrong)
     return designs
 
 
 def _design(parts: Parts, paths: list[str]) -> _Design:
     task = Task(
-        dataset=parts.dataset, model=parts.model, train=parts.train, regularizers=[], seed=0
+        dataset=parts.dataset,
+        model=parts.model,
+        train=parts.train,
+        measure=parts.measure,
+        regularizers=[],
+        seed=0,
     )
     content = task.content()
     settled = task.model_dump(mode="json")
@@ -133,31 +143,34 @@ def _at(value: Any, path: str) -> Any:
     return value
 
 
-Setting = tuple[Kind, ...]
-"""Regularizers applied together, every hyper-parameter settled."""
+class Setting(NamedTuple):
+    """Regularizers applied together, every hyper-parameter settled, and the entry they are of."""
+
+    entry: int
+    regularizers: tuple[Kind, ...]
 
 
 def _settings(pipeline: Pipeline) -> list[Setting]:
     """All points of the search space, the coarsest of every entry first."""
     levelled: list[tuple[int, Setting]] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     for index, entry in enumerate(pipeline.search_space.regularizers):
         grids = [regularizer.axes() for regularizer in entry]
         lengths = [len(values) for grid in grids for values in grid.values()]
         for level, point in coarse_to_fine(lengths):
             try:
-                levelled.append((level, _settle(entry, grids, point)))
+                levelled.append((level, Setting(index, _settle(entry, grids, point))))
             except ValidationError as failed:
                 where = ("search_space", "regularizers", index)
-                problems += [pipeline.problem(where, text) for text in _misfits(failed)]
+                problems += [(where, text) for text in _misfits(failed)]
     if problems:
-        raise SpecError(problems[:MAX_PROBLEMS])
+        raise pipeline.error(problems)
     return [setting for _, setting in sorted(levelled, key=lambda pair: pair[0])]
 
 
 def _settle(
     entry: Sequence[Searched], grids: Sequence[dict[str, list[Any]]], point: Sequence[int]
-) -> Setting:
+) -> tuple[Kind, ...]:
     indices = iter(point)
     return tuple(
         REGULARIZERS[regularizer.kind].config(

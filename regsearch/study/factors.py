@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from regsearch.mistakes import Where, show
 from regsearch.study.domains import choices, distinct
-from regsearch.study.problems import Problem, show
-from regsearch.study.yaml_file import Where
+from regsearch.study.problems import Problem
 
 PARTS = ("dataset", "model", "train")
 """The keys of a pipeline that a factor can lie in."""

@@ -2,46 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
+from torch import nn
 
+from regsearch.datasets import DatasetConfig
+from regsearch.errors import DataError, RegsearchError
+from regsearch.metrics import MEASUREMENTS, Outline
+from regsearch.mistakes import Where, show
 from regsearch.regularizers import REGULARIZERS
 from regsearch.space import Kind, per_run_fields
 from regsearch.study.expand import PlannedRun
-from regsearch.train.data import load_data
+from regsearch.study.problems import Problem
+from regsearch.study.spec import Pipeline
+from regsearch.train.data import PackData, load_data
 from regsearch.train.initial import build_model
 from regsearch.train.task import Task
 
 
-def check_runs(runs: Iterable[PlannedRun]) -> None:
+def check_runs(pipeline: Pipeline, runs: Iterable[PlannedRun], *, download: bool = True) -> None:
     """Read each data set and build each model once, as a pack of ``runs`` would.
 
+    Args:
+        pipeline: where the runs are from.
+        runs: those to check.
+        download: fetch data that are missing, where the pipeline asks for it.
+
     Raises:
-        DataError: a data set is missing, damaged or too small; the message says how to get it.
-        SpecError: a regularizer finds nothing in a model to act on.
+        SpecError: a model does not fit its data, a regularizer finds nothing in a model to act on,
+            or a measurement cannot be; all that there are, but for those of data not read.
+        DataError: nothing of this, but a data set is missing, damaged or too small; the message
+            says how to get it.
     """
-    shapes: dict[str, tuple[tuple[int, ...], int]] = {}
+    examples: dict[str, PackData | DataError] = {}
     built: set[tuple[str, ...]] = set()
-    for task in (run.task for run in runs):
+    problems: list[Problem] = []
+    for task, entry in ((run.task, run.entry) for run in runs):
         dataset = _structure(task.dataset)
-        if dataset not in shapes:
-            data = load_data([task], torch.device("cpu"))
-            shapes[dataset] = tuple(data.x_train.shape[1:]), data.classes
-        model = (dataset, _structure(task.model), *map(_structure, task.regularizers))
-        if model not in built:
+        if dataset not in examples:
+            examples[dataset] = _example(task, download)
+        parts = (task.model, *task.regularizers, *task.measure)
+        model = (dataset, *map(_structure, parts))
+        data = examples[dataset]
+        if model not in built and not isinstance(data, DataError):
             built.add(model)
-            _build(task, *shapes[dataset])
+            problems += _problems(task, entry, data)
+    if problems:
+        raise pipeline.error(problems)
+    for data in examples.values():
+        if isinstance(data, DataError):
+            raise data
 
 
 def _structure(config: Kind) -> str:
     return config.model_dump_json(exclude=set(per_run_fields(type(config))))
 
 
-def _build(task: Task, input_shape: tuple[int, ...], classes: int) -> None:
-    """Without data: shapes and layers are all that the checks look at."""
+def _example(task: Task, download: bool) -> PackData | DataError:
+    """One training example, so that the data sets of a large study are not held all at once."""
+    dataset = task.dataset if download else _as_it_is(task.dataset)
+    try:
+        data = load_data([task.model_copy(update={"dataset": dataset})], torch.device("cpu"))
+    except DataError as refused:
+        return refused
+    return data._replace(
+        x_train=data.x_train[:1].clone(),
+        y_train=data.y_train[:, :1].clone(),
+        x_validation=data.x_validation[:0].clone(),
+        x_test=data.x_test[:0].clone(),
+    )
+
+
+def _as_it_is(dataset: DatasetConfig) -> DatasetConfig:
+    fetched = "download" in type(dataset).model_fields
+    return dataset.model_copy(update={"download": False}) if fetched else dataset
+
+
+def _problems(task: Task, entry: int, data: PackData) -> list[Problem]:
+    problems: list[Problem] = []
+    on = f"the model {show(task.model.model_dump(mode='json', exclude_unset=True))}"
+    asked_by: Where = ("search_space", "regularizers", entry)
+    with _noting(problems, ("model",), on):
+        _build(task.model_copy(update={"regularizers": []}), data)
+        kinds = " + ".join(config.kind for config in task.regularizers)
+        with _noting(problems, asked_by, f"{kinds} on {on}"):
+            model = _build(task, data)
+            params = {name: param.detach()[None] for name, param in model.named_parameters()}
+            for config in task.regularizers:
+                with _noting(problems, asked_by, f"{config.kind} on {on}"), torch.device("meta"):
+                    REGULARIZERS[config.kind].plan(model, params, config)
+            outline = Outline(model, data.x_train, data.y_train[0])
+            for number, wanted in enumerate(task.measure):
+                with _noting(problems, ("measure", number), f"{wanted.kind} of {on}"):
+                    MEASUREMENTS[wanted.kind].check(wanted, outline)
+    return problems
+
+
+def _build(task: Task, data: PackData) -> nn.Module:
+    """Without weights: shapes and layers are all that the checks look at."""
     with torch.device("meta"):
-        model = build_model(task, input_shape, classes)
-        params = {name: param.detach()[None] for name, param in model.named_parameters()}
-        for config in task.regularizers:
-            REGULARIZERS[config.kind].plan(model, params, config)
+        return build_model(task, data)
+
+
+@contextmanager
+def _noting(problems: list[Problem], where: Where, what: str) -> Iterator[None]:
+    """Leave the block where something is refused, and note that ``what`` lies at ``where``."""
+    try:
+        yield
+    except RegsearchError as refused:
+        kind = what.partition(" ")[0]  # many a message begins with it, too
+        lines = str(refused).splitlines()
+        problems += [(where, f"{what}: {line.removeprefix(f'{kind}: ')}") for line in lines]

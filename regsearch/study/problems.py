@@ -1,135 +1,28 @@
-"""From pydantic's errors to sentences for the person who wrote the file."""
+"""Problems of a study file: where they are, and what to write instead."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
-from regsearch.registry import Registry, nearest
-from regsearch.space import OneOf
+from regsearch import mistakes
+from regsearch.mistakes import Where, show_path
 from regsearch.study.domains import DISTRIBUTIONS, GRIDS
-from regsearch.study.yaml_file import Where, show_path
 
 Problem = tuple[Where, str]
 """Where in the file, and what is wrong there."""
 
-UNKNOWN_KEY = "unknown key"
-
-_RULES: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "int_type": lambda _: "a whole number",
-    "int_from_float": lambda _: "a whole number",
-    "float_type": lambda _: "a number",
-    "finite_number": lambda _: "a finite number",
-    "bool_type": lambda _: "true or false",
-    "string_type": lambda _: "a text",
-    "list_type": lambda _: "a list",
-    "tuple_type": lambda _: "a list",
-    "dict_type": lambda _: "a mapping",
-    "model_type": lambda _: "a mapping",
-    "model_attributes_type": lambda _: "a mapping",
-    "none_required": lambda _: "null",
-    "literal_error": lambda ctx: str(ctx["expected"]),
-    "greater_than": lambda ctx: f"more than {ctx['gt']:g}",
-    "greater_than_equal": lambda ctx: f"{ctx['ge']:g} or more",
-    "less_than": lambda ctx: f"less than {_count(ctx['lt'])}",
-    "less_than_equal": lambda ctx: f"{_count(ctx['le'])} or less",
-    "too_short": lambda ctx: f"{ctx['min_length']} or more entries",
-    "too_long": lambda ctx: f"{ctx['max_length']:,} or fewer entries",
-    "string_too_short": lambda ctx: f"a text of {ctx['min_length']} or more characters",
-    "string_too_long": lambda ctx: f"a text of {ctx['max_length']} or fewer characters",
-    "string_pattern_mismatch": lambda ctx: f"a text of the form {ctx['pattern']}",
-}
-
 
 def explain(failed: ValidationError, model: type[BaseModel], raw: Any) -> list[Problem]:
-    """Turn what pydantic found in ``raw``, read as a ``model``, into problems, one per place.
-
-    Where several forms are allowed (``auto``, or a number), their rules are joined by "or".
-    """
-    rules: dict[Where, list[str]] = {}
-    values: dict[Where, Any] = {}
-    problems: dict[Where, str] = {}
-    for error in failed.errors(include_url=False):
-        where = find(raw, error["loc"])
-        if error["type"] in _RULES:
-            rules.setdefault(where, []).append(_RULES[error["type"]](error.get("ctx", {})))
-            values[where] = error["input"]
-            problems[where] = ""  # keeps the order of the file
-        else:
-            where, message = _single(error, where, model)
-            problems.setdefault(where, message)
-    for where, parts in rules.items():
-        problems[where] = _unmet(list(dict.fromkeys(parts)), values[where], where)
-    return list(problems.items())
+    """Turn what pydantic found in ``raw``, read as a ``model``, into problems, one per place."""
+    return mistakes.explain(failed, model, raw, _cross)
 
 
-def find(raw: Any, loc: Iterable[str | int]) -> Where:
-    """The part of pydantic's ``loc`` that exists in ``raw``.
-
-    Names of union members, and the index of an entry that was written without a list, are
-    pydantic's own and left out.
-    """
-    where: list[str | int] = []
-    for step in loc:
-        if isinstance(raw, dict) and step in raw:
-            raw = raw[str(step)]
-        elif isinstance(raw, list) and isinstance(step, int) and step < len(raw):
-            raw = raw[step]
-        else:
-            continue
-        where.append(step)
-    return tuple(where)
-
-
-def show(value: Any) -> str:
-    """Write a value as the file would, cut to a readable length."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 80 else f"{text[:77]}…"
-
-
-def _single(error: ErrorDetails, where: Where, model: type[BaseModel]) -> Problem:
-    loc, context = error["loc"], error.get("ctx", {})
-    match error["type"]:
-        case "extra_forbidden":
-            word, known = str(loc[-1]), _known_keys(model, loc[:-1])
-            return where, f"{UNKNOWN_KEY}.{nearest(word, known)} Known: {', '.join(known)}"
-        case "missing":
-            return (*where, str(loc[-1])), "is missing; it has no default"
-        case "union_tag_invalid":
-            tag, noun, known = context["tag"], *_choices(model, loc)
-            return (*where, "kind"), (
-                f"no {noun} named {tag!r}.{nearest(str(tag), known)} Known: {', '.join(known)}"
-            )
-        case "union_tag_not_found":
-            noun, known = _choices(model, loc)
-            return where, f"needs the kind of {noun}: {{kind: …}} with one of {', '.join(known)}"
-        case "value_error":
-            return where, str(context["error"])
-        case _:
-            return where, f"{error['msg']}, got {show(error['input'])}"
-
-
-def _unmet(rules: list[str], value: Any, where: Where) -> str:
-    return f"needs {' or '.join(rules)}, got {show(value)}{_advice(rules, value, where)}"
-
-
-def _advice(rules: list[str], value: Any, where: Where) -> str:
-    wanted = " ".join(rules)
+def _cross(where: Where, value: Any) -> str:
+    """Several values where one is wanted: outside the search space they are a factor."""
     if _is_grid(value) and where and where[0] in ("dataset", "model", "train"):
         return f"; to cross several values write factors: {{{show_path(where)}: […]}}"
-    if isinstance(value, str) and "number" in wanted and _reads_as_number(value):
-        return "; write it without quotes"
-    if isinstance(value, str) and "true or false" in wanted:
-        return "; write true or false without quotes"
-    if isinstance(value, str) and "'" in wanted:
-        return nearest(value, wanted.split("'")[1::2]).replace(" Did", "; did")
-    if isinstance(value, float) and value.is_integer() and "whole number" in wanted:
-        return f"; write {int(value)}"
     return ""
 
 
@@ -137,65 +30,3 @@ def _is_grid(value: Any) -> bool:
     return isinstance(value, list) or (
         isinstance(value, dict) and bool(value.keys() & (GRIDS.keys() | DISTRIBUTIONS.keys()))
     )
-
-
-def _reads_as_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _count(number: float) -> str:
-    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
-
-
-def _known_keys(model: type[BaseModel], loc: Iterable[str | int]) -> list[str]:
-    keys = (
-        key
-        for reached in _descend(model, loc)
-        if not isinstance(reached, Registry)
-        for key in reached.model_fields
-    )
-    return list(dict.fromkeys(keys))
-
-
-def _choices(model: type[BaseModel], loc: Iterable[str | int]) -> tuple[str, list[str]]:
-    """Noun and names of the registry that ``loc`` picks from."""
-    registry = next(r for r in _descend(model, loc) if isinstance(r, Registry))
-    return registry.noun, list(registry)
-
-
-Reached = type[BaseModel] | Registry[Any]
-
-
-def _descend(model: type[BaseModel], loc: Iterable[str | int]) -> list[Reached]:
-    """The models and registries that describe what lies at ``loc``."""
-    here: list[Reached] = [model]
-    for step in loc:
-        if isinstance(step, int):
-            continue
-        below: list[Reached] = []
-        for reached in here:
-            if isinstance(reached, Registry):
-                below += [reached[step].config] if step in reached else []
-            elif step in reached.model_fields:
-                below += _parts(reached.model_fields[step])
-        here = below or here  # a union member's name leads nowhere
-    return here
-
-
-def _parts(annotation: Any) -> list[Reached]:
-    """Models and registries within an annotation such as ``list[Annotated[Kind, OneOf(…)]]``."""
-    if isinstance(annotation, FieldInfo):
-        marks: tuple[Any, ...] = tuple(annotation.metadata)
-        annotation = annotation.annotation
-    else:
-        marks = getattr(annotation, "__metadata__", ())
-        annotation = getattr(annotation, "__origin__", annotation) if marks else annotation
-    if registries := [mark.registry for mark in marks if isinstance(mark, OneOf)]:
-        return [*registries]
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [part for inner in get_args(annotation) for part in _parts(inner)]

@@ -8,10 +8,10 @@ from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from regsearch.datasets import DATASETS, DatasetConfig
-from regsearch.metrics import METRICS
+from regsearch.metrics import MEASUREMENTS, METRICS, reading
 from regsearch.registry import nearest
 from regsearch.space import Config
 
@@ -35,6 +35,8 @@ def quantities() -> dict[str, str]:
 
 def fits_targets(name: str, dataset: DatasetConfig) -> bool:
     """Whether the quantity ``name`` is measured for targets such as those of ``dataset``."""
+    if name not in quantities():
+        return True
     metric = METRICS[quantities()[name]]
     is_of_them = metric.of == "predictions" and name != "train_loss"
     return not is_of_them or metric.targets == DATASETS[dataset.kind].targets
@@ -51,15 +53,25 @@ def _study_name(name: str) -> str:
 
 
 def _quantity(name: str) -> str:
+    """Names of measurements depend on their settings: ``together`` looks whether they are made."""
     known = list(quantities())
-    if name in known:
+    if name in known or reading(name) is not None:
         return name
     base, _, summary = name.rpartition("_")
-    if base in known and summary in ("best", "last10"):
+    if reading(base) is not None and summary in ("best", "last10"):
         raise ValueError(f"no measured quantity {name!r}; write {{name: {base}, at: {summary}}}")
     raise ValueError(
         f"no measured quantity {name!r}.{nearest(name, known)} Known: {', '.join(known)}"
     )
+
+
+def _quantity_schema(schema: dict[str, Any]) -> None:
+    """Names of every epoch's quantities, and what names of measurements look like."""
+    asked = [name for kind in MEASUREMENTS for name in MEASUREMENTS[kind].quantities]
+    schema["anyOf"] = [
+        {"enum": [*quantities(), *asked]},
+        {"pattern": r"_[0-9][0-9.e-]*_"},  # such as pgd_0.03_accuracy
+    ]
 
 
 def _moment(at: str) -> str:
@@ -121,8 +133,15 @@ Seeds = Annotated[
 class Metric(Config):
     """The quantity that decides which cell is best."""
 
+    model_config = ConfigDict(json_schema_extra={"required": []})  # goal is filled in
+
     name: Annotated[
-        str, AfterValidator(_quantity), Field(json_schema_extra={"enum": list(quantities())})
+        str,
+        AfterValidator(_quantity),
+        Field(
+            description="a quantity of every epoch, or of an entry of measure",
+            json_schema_extra=_quantity_schema,
+        ),
     ] = "test_accuracy"
     goal: Annotated[
         Literal["maximize", "minimize"], Field(description="default: the quantity's own direction")
@@ -138,28 +157,30 @@ class Metric(Config):
     def _natural_goal(cls, raw: Any) -> Any:
         if not isinstance(raw, dict) or "goal" in raw:
             return raw
-        quantity = quantities().get(str(raw.get("name", "test_accuracy")))
-        higher = quantity is None or METRICS[quantity].higher_is_better
+        read = reading(str(raw.get("name", "test_accuracy")))
+        higher = read is None or read.higher_is_better
         return raw | {"goal": "maximize" if higher else "minimize"}
 
 
 class Search(Config):
     """How the cells are chosen."""
 
-    algorithm: Literal["grid"] = "grid"
+    algorithm: Annotated[
+        Literal["grid"], Field(description="grid: every combination, coarse to fine")
+    ] = "grid"
 
 
 class Scheduler(Config):
     """Ray Tune's trial scheduler, by Ray's name."""
 
-    type: Literal["fifo"] = "fifo"
+    type: Annotated[Literal["fifo"], Field(description="fifo: no run is stopped early")] = "fifo"
 
 
 class Resources(Config):
     """What Ray reserves for one pack; fractions share a device."""
 
-    cpu: Annotated[float, Field(gt=0, le=100_000)] = 1.0
-    gpu: Annotated[float, Field(ge=0, le=10_000)] = 0.0
+    cpu: Annotated[float, Field(gt=0, le=100_000, description="processors")] = 1.0
+    gpu: Annotated[float, Field(ge=0, le=10_000, description="graphics processors")] = 0.0
 
 
 class Checkpoint(Config):
@@ -172,14 +193,20 @@ class Checkpoint(Config):
 class Limits(Config):
     """What a study may not exceed, so that a typo does not start a million runs."""
 
-    max_runs: Annotated[int, Field(ge=1, le=100_000_000)] = 100_000
+    max_runs: Annotated[
+        int, Field(ge=1, le=100_000_000, description="cells times seeds, at most")
+    ] = 100_000
 
 
 class Budget(Config):
     """When to stop although runs are left, and how often a pack that failed is tried again."""
 
-    time_budget_s: Annotated[float, Field(gt=0, le=1e9, description="seconds")] | None = None
-    max_failures: Annotated[int, Field(ge=0, le=20)] = 2
+    time_budget_s: Annotated[
+        Annotated[float, Field(gt=0, le=1e9)] | None, Field(description="seconds; null: no limit")
+    ] = None
+    max_failures: Annotated[
+        int, Field(ge=0, le=20, description="how often a pack that failed is tried again")
+    ] = 2
 
 
 class Mlflow(Config):
@@ -198,4 +225,4 @@ class Mlflow(Config):
 class Tracking(Config):
     """Who else is told about the runs; the study's own store always is."""
 
-    mlflow: Mlflow | None = Mlflow()
+    mlflow: Annotated[Mlflow | None, Field(description="null: MLflow is told nothing")] = Mlflow()

@@ -11,11 +11,12 @@ from typing import Any
 
 from regsearch.datasets import DATASETS
 from regsearch.errors import SpecError
+from regsearch.mistakes import Where, show
 from regsearch.registry import nearest
 from regsearch.space import place_fields
-from regsearch.study.problems import Problem, show
+from regsearch.study.problems import Problem
 from regsearch.study.secret_literals import find_secrets
-from regsearch.study.yaml_file import Document, Where, parse_value, read_yaml
+from regsearch.study.yaml_file import Document, parse_value, read_yaml
 
 SWITCHES: tuple[Where, ...] = (("pack",), ("compile",))
 """Where ``on`` and ``off`` are words."""

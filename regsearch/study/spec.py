@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -18,6 +18,9 @@ from pydantic import (
 )
 
 from regsearch.datasets import DATASETS, DatasetConfig
+from regsearch.errors import SpecError
+from regsearch.metrics import MEASUREMENTS, MeasurementConfig
+from regsearch.mistakes import UNKNOWN_KEY, Where
 from regsearch.models import MODELS
 from regsearch.registry import Registry
 from regsearch.regularizers import REGULARIZERS
@@ -32,7 +35,7 @@ from regsearch.study.factors import (
     without,
     written_at,
 )
-from regsearch.study.problems import UNKNOWN_KEY, Problem, explain
+from regsearch.study.problems import Problem, explain
 from regsearch.study.settings import (
     Budget,
     Checkpoint,
@@ -46,8 +49,8 @@ from regsearch.study.settings import (
     Tracking,
 )
 from regsearch.study.sources import SWITCHES, Sources, built_ins, gather, locate, settle_kinds
-from regsearch.study.together import wrong_entries, wrong_metric, wrong_training
-from regsearch.study.yaml_file import Where, read_yaml
+from regsearch.study.together import wrong_entries, wrong_measurements, wrong_metric, wrong_training
+from regsearch.study.yaml_file import read_yaml
 from regsearch.train.task import TrainConfig
 
 Regularizers = Annotated[
@@ -82,7 +85,7 @@ class SearchSpace(Config):
                 ),
             ]
         ],
-        Field(min_length=1),
+        Field(min_length=1, description="entries, tried one after the other; a list: together"),
     ]
 
 
@@ -93,9 +96,17 @@ Factors = dict[str, Annotated[list[Any], Choices(), AfterValidator(distinct)]]
 class Parts(Config):
     """What a run is, apart from its regularizers and its seed."""
 
-    dataset: Annotated[DatasetConfig, OneOf(DATASETS)] = DATASETS["digits"].config(kind="digits")
-    model: Annotated[Kind, OneOf(MODELS)] = MODELS["mlp"].config(kind="mlp")
-    train: TrainConfig
+    dataset: Annotated[DatasetConfig, OneOf(DATASETS)] = Field(
+        default=DATASETS["digits"].config(kind="digits"),
+        description="what is learnt, and with what noise",
+    )
+    model: Annotated[Kind, OneOf(MODELS)] = Field(
+        default=MODELS["mlp"].config(kind="mlp"), description="the network that learns it"
+    )
+    train: TrainConfig = Field(description="how a run is trained")
+    measure: list[Annotated[MeasurementConfig, OneOf(MEASUREMENTS)]] = Field(
+        default=[], description="dear quantities beside those of every epoch"
+    )
 
 
 class Pipeline(Parts):
@@ -104,24 +115,43 @@ class Pipeline(Parts):
     ``reports`` holds mappings, or configs if the kinds of reports were known when it was read.
     """
 
-    name: StudyName
+    name: StudyName = Field(description="of the study and its folder")
     search_space: Annotated[
-        SearchSpace, BeforeValidator(_same, json_schema_input_type=SearchSpace | str)
+        SearchSpace,
+        BeforeValidator(_same, json_schema_input_type=SearchSpace | str),
+        Field(description="regularizers and their values: here, a file, or a built-in's name"),
     ]
-    factors: Factors = Field(default={})
-    seeds: Seeds = Field(default=[0])
-    metric: Metric = Metric(name="test_accuracy", goal="maximize")
-    search: Search = Search()
-    scheduler: Scheduler = Scheduler()
-    resources_per_trial: Resources = Resources()
-    pack: Literal["auto", "off"] | Annotated[int, Field(ge=1, le=100_000)] = "auto"
-    compile: Annotated[Literal["auto"] | bool, BeforeValidator(_switch)] = "auto"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    checkpoint: Checkpoint = Checkpoint()
-    limits: Limits = Limits()
-    budget: Budget = Budget()
-    tracking: Tracking | None = Tracking()
-    reports: list[Any] = Field(default=[])
+    factors: Factors = Field(
+        default={},
+        description="values under dataset, model or train to cross, by path; never tuned",
+    )
+    seeds: Seeds = Field(default=[0], description="a list, or how many from 0; runs of each cell")
+    metric: Metric = Field(
+        default=Metric(name="test_accuracy", goal="maximize"), description="what decides the best"
+    )
+    search: Search = Field(default=Search(), description="how cells are chosen")
+    scheduler: Scheduler = Field(default=Scheduler(), description="Ray Tune's, by Ray's name")
+    resources_per_trial: Resources = Field(
+        default=Resources(), description="what Ray reserves for one pack"
+    )
+    pack: Literal["auto", "off"] | Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default="auto", description="runs trained as one program; auto: measured; off: each alone"
+    )
+    compile: Annotated[Literal["auto"] | bool, BeforeValidator(_switch)] = Field(
+        default="auto", description="whether torch.compile is used; auto: if it is worth its time"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="auto: a GPU where a pack has one"
+    )
+    checkpoint: Checkpoint = Field(
+        default=Checkpoint(), description="how often a pack saves its state"
+    )
+    limits: Limits = Field(default=Limits(), description="what the study may not exceed")
+    budget: Budget = Field(default=Budget(), description="when to stop although runs are left")
+    tracking: Tracking | None = Field(
+        default=Tracking(), description="who else is told about the runs; null: nobody"
+    )
+    reports: list[Any] = Field(default=[], description="sections of the report, in order")
 
     _sources: Sources | None = PrivateAttr(default=None)
 
@@ -136,9 +166,12 @@ class Pipeline(Parts):
         return self._sources.main.text if self._sources else ""
 
     def problem(self, where: Where, message: str) -> str:
-        """One line of a ``SpecError``, with the file and line that ``where`` was written at."""
-        sources = self._sources or Sources.of({})
-        return sources.problem(where, message)
+        """``file:line: path: message``, for the place that ``where`` was written at."""
+        return (self._sources or Sources.of({})).problem(where, message)
+
+    def error(self, problems: Iterable[Problem]) -> SpecError:
+        """All ``problems`` as one error, a line for each."""
+        return (self._sources or Sources.of({})).error(problems)
 
     def resolved(self) -> dict[str, Any]:
         """The pipeline with every default filled in, as plain values that a file can hold."""
@@ -153,9 +186,13 @@ def pipeline_type(reports: Registry[Any] | None) -> type[Pipeline]:
     """The form of a pipeline whose reports are kinds of this registry."""
     if reports is None:
         return Pipeline
+    field = Pipeline.model_fields["reports"]
     entries: Any = list[Annotated[Kind, OneOf(reports)]]
     return create_model(
-        "Pipeline", __base__=Pipeline, __doc__=Pipeline.__doc__, reports=(entries, [])
+        "Pipeline",
+        __base__=Pipeline,
+        __doc__=Pipeline.__doc__,
+        reports=(entries, Field(default=[], description=field.description)),
     )
 
 
@@ -190,17 +227,20 @@ def check(sources: Sources, reports: Registry[Any] | None = None) -> Pipeline:
     first, *others = one_by_one(levels)
     pipeline, more = _read(pipeline_type(reports), value, levels, first)
     problems += more
-    runs: list[Parts | None] = [pipeline]
+    runs: list[tuple[dict[str, Any], Parts | None]] = [(first, pipeline)]
     for chosen in others:
         parts, more = _read(Parts, {n: value[n] for n in PARTS if n in value}, levels, chosen)
         problems += more
-        runs.append(parts)
+        runs.append((chosen, parts))
     if pipeline is None or problems:
         raise sources.error(problems)
     problems = wrong_entries(pipeline.search_space.regularizers, ("search_space", "regularizers"))
-    for run in filter(None, runs):
-        problems += wrong_training(run.dataset, run.train)
-        problems += wrong_metric(pipeline.metric, run.dataset, run.train)
+    problems += wrong_measurements(pipeline.measure)
+    for chosen, run in runs:
+        if run is not None:
+            for where, text in wrong_training(run.dataset, run.train):
+                problems.append((written_at(where, levels, chosen), text))
+            problems += wrong_metric(pipeline.metric, run.dataset, run.train, pipeline.measure)
     if problems:
         raise sources.error(problems)
     pipeline._sources = sources
@@ -234,10 +274,21 @@ def builtin_names(folder: str) -> dict[str, str]:
 def json_schema(reports: Registry[Any] | None = None) -> dict[str, dict[str, Any]]:
     """JSON Schemas of a ``pipeline`` and of a ``search_space`` file, for editors."""
     draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return {
-        "pipeline": draft | pipeline_type(reports).model_json_schema(),
-        "search_space": draft | SearchSpace.model_json_schema(),
-    }
+    pipeline = pipeline_type(reports).model_json_schema()
+    for part in PARTS:
+        _let_factors_give(pipeline["properties"][part], pipeline["$defs"])
+    return {"pipeline": draft | pipeline, "search_space": draft | SearchSpace.model_json_schema()}
+
+
+def _let_factors_give(schema: Any, defs: dict[str, Any]) -> None:
+    """Let no key be required in a part of the pipeline: its values may be factors."""
+    if isinstance(schema, dict):
+        schema.pop("required", None)
+        if "$ref" in schema:
+            _let_factors_give(defs[schema["$ref"].rpartition("/")[2]], defs)
+    below = schema.values() if isinstance(schema, dict) else schema
+    for part in below if isinstance(schema, dict | list) else ():
+        _let_factors_give(part, defs)
 
 
 Form = TypeVar("Form", bound=Config)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
 
 from regsearch.datasets import DATASETS, DatasetConfig
 from regsearch.losses import LOSSES
-from regsearch.metrics import METRICS
+from regsearch.metrics import MEASUREMENTS, METRICS, MeasurementConfig
+from regsearch.mistakes import Where
+from regsearch.optim import OPTIMIZERS
+from regsearch.registry import nearest
 from regsearch.regularizers import REGULARIZERS
 from regsearch.schedules import problems as schedule_problems
 from regsearch.space import Kind
 from regsearch.study.domains import Searched
 from regsearch.study.problems import Problem
-from regsearch.study.settings import Metric, fits_targets
-from regsearch.study.yaml_file import Where
+from regsearch.study.settings import Metric, fits_targets, quantities
+from regsearch.train.hyper import stack_reals
 from regsearch.train.task import TrainConfig
 
 
@@ -29,14 +36,19 @@ def wrong_entries(entries: Sequence[Sequence[Searched]], root: Where) -> list[Pr
             )
         if "none" in kinds and len(kinds) > 1:
             problems.append((where, "applies none together with another; remove none"))
+        rebuilding = [kind for kind in dict.fromkeys(kinds) if REGULARIZERS[kind].rebuilds]
+        if len(rebuilding) > 1:
+            told = f"applies {' and '.join(rebuilding)}, which each re-parametrise the model"
+            problems.append((where, f"{told}; keep one, or give each an entry of its own"))
     return problems
 
 
 def wrong_training(dataset: DatasetConfig, train: TrainConfig) -> list[Problem]:
     """Problems of a schedule or a loss that do not fit the length of training or the targets."""
+    lr = float(_reals(train.optimizer)["lr"])
     problems: list[Problem] = [
         (("train", "schedule"), message)
-        for message in schedule_problems(train.schedule, train.epochs)
+        for message in schedule_problems(train.schedule, train.epochs, lr)
     ]
     targets, loss = DATASETS[dataset.kind].targets, LOSSES[train.loss.kind]
     if targets not in loss.accepts:
@@ -51,9 +63,57 @@ def wrong_training(dataset: DatasetConfig, train: TrainConfig) -> list[Problem]:
     return problems
 
 
-def wrong_metric(metric: Metric, dataset: DatasetConfig, train: TrainConfig) -> list[Problem]:
+def wrong_rates(
+    settings: Iterable[tuple[int, Sequence[Kind]]], optimizers: Iterable[Kind]
+) -> list[Problem]:
+    """Problems of ``settings``, each with its entry's index, at the optimizers' learning rates."""
+    rates = dict.fromkeys(map(_rate, optimizers))
+    return [
+        (("search_space", "regularizers", entry), f"{config.kind}: {text}")
+        for entry, setting in settings
+        for config in setting
+        for rate in rates
+        for text in REGULARIZERS[config.kind].problems(config, rate)
+    ]
+
+
+def _rate(optimizer: Kind) -> float:
+    """What regularizers take as the learning rate, until a schedule lowers it."""
+    return float(OPTIMIZERS[optimizer.kind].rate(_reals(optimizer), optimizer))
+
+
+def _reals(optimizer: Kind) -> dict[str, Tensor]:
+    return stack_reals([optimizer], torch.device("cpu"), torch.float64)
+
+
+def wrong_measurements(measure: Sequence[MeasurementConfig]) -> list[Problem]:
+    """Problems of measurements that would write over each other."""
+    names = [name for config in measure for name in MEASUREMENTS[config.kind].names(config)]
+    return [
+        (("measure",), f"{name} would be measured twice; keep one of the entries that do")
+        for name, count in Counter(names).items()
+        if count > 1
+    ]
+
+
+def wrong_metric(
+    metric: Metric,
+    dataset: DatasetConfig,
+    train: TrainConfig,
+    measure: Sequence[MeasurementConfig] = (),
+) -> list[Problem]:
     """Problems of a metric that these runs will not have."""
     problems: list[Problem] = []
+    known = [name for config in measure for name in MEASUREMENTS[config.kind].names(config)]
+    if metric.name not in (*quantities(), *known):
+        problems.append(
+            (
+                ("metric", "name"),
+                f"{metric.name} is not measured.{nearest(metric.name, [*quantities(), *known])} "
+                "Quantities beyond those of every epoch are what an entry of `measure` asks for"
+                + (f": {', '.join(known)}" if known else ", and there is none"),
+            )
+        )
     if not fits_targets(metric.name, dataset):
         targets = DATASETS[dataset.kind].targets
         problems.append(

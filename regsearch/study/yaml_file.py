@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from regsearch.errors import SpecError
+from regsearch.mistakes import Where, show_path
 from regsearch.study.scalars import plain_scalar
 from regsearch.study.secret_literals import find_secrets
 
@@ -22,19 +23,10 @@ MAX_NODES = 20_000
 MAX_TEXT = 6_000  # characters; MLflow cuts longer parameters without a word
 MAX_KEY = 250
 
-Where = tuple[str | int, ...]
-"""A place in a document: keys and indices from the root down."""
-
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # only its parser is used
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]"
 )
-
-
-def show_path(where: Where) -> str:
-    """Write a place as ``regularizers[0].v``."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
-    return text.removeprefix(".")
 
 
 @dataclass(frozen=True)

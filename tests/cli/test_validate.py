@@ -68,5 +68,25 @@ def test_a_space_that_two_files_share_is_told_once(tmp_path: Path) -> None:
     assert len(ended.stderr.splitlines()) == 1
 
 
+def test_a_method_that_a_model_has_nothing_for_is_told_with_its_line(tmp_path: Path) -> None:
+    space = {"regularizers": [{"kind": "none"}, {"kind": "pathprox", "strength": 1e-3}]}
+    model = {"kind": "mlp", "widths": [2], "norm": "batch"}
+    file = written(tmp_path, "normed", search_space=space, model=model)
+    line = 1 + file.read_text().splitlines().index("  - kind: pathprox")
+    ended = validate(file)
+    assert ended.exit_code == ExitCode.USER
+    assert ended.stderr.startswith(f"{file}:{line}: search_space.regularizers[1]: pathprox on the ")
+
+
+def test_models_are_left_open_where_data_would_have_to_be_fetched(tmp_path: Path) -> None:
+    data = {"kind": "mnist", "data_root": str(tmp_path), "download": True}
+    file = written(tmp_path, "far", dataset=data, model={"kind": "mlp", "norm": "batch"})
+    ended = validate(file)
+    assert ended.exit_code == 0
+    ok = f"{file}: ok, 2 cells, 4 runs; whether methods fit the model is open: mnist: no file"
+    assert ended.stdout.startswith(ok)
+    assert not list(tmp_path.glob("MNIST*"))
+
+
 def test_nothing_wrong_is_exit_0(good: Path) -> None:
     assert validate(good).exit_code == 0

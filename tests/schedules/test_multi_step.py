@@ -27,5 +27,5 @@ def test_milestones_are_one_or_more_positive_epochs(milestones: list[float]) -> 
 def test_a_milestone_that_is_never_reached_is_a_problem(
     epochs: int, warmup: float, never: list[int]
 ) -> None:
-    found = problems(MultiStep(milestones=(30, 60, 90), warmup=warmup), epochs)
+    found = problems(MultiStep(milestones=(30, 60, 90), warmup=warmup), epochs, lr=0.1)
     assert [problem.split()[:2] for problem in found] == [["milestone", str(m)] for m in never]

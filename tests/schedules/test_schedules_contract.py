@@ -75,9 +75,8 @@ def test_a_single_epoch_begins_at_the_optimizers_rate(
 @every_kind
 def test_a_warm_up_that_takes_all_epochs_is_a_problem(kind: str) -> None:
     def found(warmup: float, epochs: int) -> list[str]:
-        return problems(
-            SCHEDULES[kind].config.model_validate(settings(kind, warmup=warmup)[0]), epochs
-        )
+        config = SCHEDULES[kind].config.model_validate(settings(kind, warmup=warmup)[0])
+        return problems(config, epochs, lr=0.1)
 
     assert found(0.0, 9) == []
     assert found(0.5, 9) == []

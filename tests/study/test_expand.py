@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from regsearch.errors import ExitCode, PolicyError
+from regsearch.errors import ExitCode, PolicyError, SpecError
 from regsearch.study.expand import count_runs, expand
 from regsearch.study.sources import Sources
 from regsearch.study.spec import Pipeline, check
@@ -150,6 +150,48 @@ def test_ten_thousand_runs_are_listed_in_seconds() -> None:
     start = time.process_time()
     assert len(expand(spec)) == 10_000
     assert time.process_time() - start < 4
+
+
+def refused(spec: Pipeline) -> list[str]:
+    with pytest.raises(SpecError) as no:
+        expand(spec)
+    return no.value.problems
+
+
+def test_decoupled_decay_that_flips_weights_is_refused_where_it_is_written() -> None:
+    decay = {"kind": "weight_decay", "decay": [1e-2, 30], "coupled": False}
+    sgd = {"optimizer": {"kind": "sgd"}, "epochs": 1}
+    rates = {"train.optimizer.lr": [0.01, 0.1]}
+    [problem] = refused(pipeline(PLANE, [{"kind": "none"}], decay, train=sgd, factors=rates))
+    place, said = problem.removeprefix("pipeline: ").split(": ", 1)
+    assert place == "search_space.regularizers[2]"
+    assert said.startswith("weight_decay: decay 30, decoupled, at the learning rate 0.1 multi")
+    assert len(expand(pipeline(decay | {"coupled": True}, train=sgd, factors=rates))) == 4
+
+
+def test_decay_is_held_against_the_rate_of_the_steps_that_decay() -> None:
+    """Entropy-SGD takes an inner step for every batch; its outer rate is about none of them."""
+    decay = {"kind": "weight_decay", "decay": 1, "coupled": False}
+
+    def train(**optimizer: float) -> dict[str, Any]:
+        return {"optimizer": {"kind": "entropy_sgd", **optimizer}, "epochs": 1}
+
+    assert expand(pipeline(decay, train=train(lr=2.0, inner_lr=0.1)))
+    assert refused(pipeline(decay, train=train(lr=0.1, inner_lr=2.0)))
+    assert refused(pipeline(decay, train=train(lr=2.0, inner_lr=0.1, inner_steps=0)))
+
+
+def test_levels_that_only_together_make_no_schedule_are_refused_by_name() -> None:
+    spec = pipeline(
+        {"kind": "none"},
+        train={"optimizer": {"kind": "sgd"}, "schedule": {"kind": "sigmoid"}, "epochs": 2},
+        factors={"train.optimizer.lr": [0.1, 0.01], "train.schedule.end": [0.001, 0.05]},
+    )
+    [problem] = refused(spec)
+    assert problem.startswith(
+        "pipeline: factors: with train.optimizer.lr = 0.01, train.schedule.end = 0.05: "
+        "end 0.05 is above the optimizer's lr 0.01"
+    )
 
 
 PLUGIN = '''

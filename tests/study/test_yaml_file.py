@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regsearch.errors import SpecError
-from regsearch.study.yaml_file import Document, parse_value, parse_yaml, read_yaml, show_path
+from regsearch.mistakes import show_path
+from regsearch.study.yaml_file import Document, parse_value, parse_yaml, read_yaml
 
 EXAMPLE = """\
 # which question?
