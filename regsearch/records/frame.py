@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from typing import Any
@@ -12,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from regsearch.records.record import Record
+from regsearch.records.words import in_words
 
 QUANTITIES = (
     "train_loss",
@@ -150,18 +150,14 @@ def _flatten(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, An
         if isinstance(value, dict):
             yield from _flatten(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", _plain(value)
+            yield f"{prefix}{name}", in_words(f"{prefix}{name}", value)
 
 
 def _at(path: str, task: dict[str, Any]) -> Any:
     value: Any = task
     for step in path.split("."):
         value = value.get(step) if isinstance(value, dict) else None
-    return _plain(value)
-
-
-def _plain(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, list | dict) else value
+    return in_words(path, value)
 
 
 def _table(rows: Iterable[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -172,8 +168,16 @@ def _table(rows: Iterable[dict[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _told(settings: dict[str, list[Any]], keep: Set[str]) -> list[str]:
-    """Settings to keep, and those that differ; no fingerprint that only restates the data set."""
-    names = [name for name, values in settings.items() if name in keep or len(set(values)) > 1]
+    """Settings to keep, and those that differ and are no part of one that is kept.
+
+    A fingerprint that only restates the data set is left out.
+    """
+    whole = tuple(f"{name}." for name in keep)
+    names = [
+        name
+        for name, values in settings.items()
+        if name in keep or (len(set(values)) > 1 and not name.startswith(whole))
+    ]
     if FINGERPRINT in names:
         data = [name for name in settings if name.startswith("dataset.") and name != FINGERPRINT]
         datasets = set(zip(*(settings[name] for name in data), strict=True))

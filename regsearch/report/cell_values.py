@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
@@ -66,13 +67,21 @@ def gather_cells(results: Results) -> Cells:
     regularizer = {str(cell): str(name) for cell, name in frame["regularizer"].items()}
     groups = frame.groupby("regularizer", sort=False)[settings]
     varies = {str(name): [c for c in settings if part[c].nunique() > 1] for name, part in groups}
+    names = {name: _short(columns) for name, columns in varies.items()}
     words = {
         str(cell): {
-            c: f"{c.rpartition('.')[2]}={number(row[c], 4)}" for c in varies[regularizer[str(cell)]]
+            c: f"{name}={number(row[c], 4)}" for c, name in names[regularizer[str(cell)]].items()
         }
         for cell, row in frame[settings].to_dict("index").items()
     }
     return Cells(frame, runs, settings, shared, varies, regularizer, words)
+
+
+def _short(columns: list[str]) -> dict[str, str]:
+    """The last part of each column's name; all of it where two columns share that part."""
+    last = {column: column.rpartition(".")[2] for column in columns}
+    count = Counter(last.values())
+    return {column: name if count[name] == 1 else column for column, name in last.items()}
 
 
 def seed_values(results: Results, cells: Cells, what: Quantity) -> pd.DataFrame:

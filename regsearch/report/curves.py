@@ -161,6 +161,7 @@ def _choose(
 def _line(curves: pd.DataFrame, label: str, cell: str, role: str, name: str) -> Line:
     mine = curves[curves["cell"] == cell]
     done = mine[mine["status"] == "completed"].pivot(index="epoch", columns="run", values=name)
+    done = done.dropna(how="all")  # epochs at which it was not measured
     mean, sd, _ = spread(done.to_numpy(dtype=np.float64))
     lost = [
         (run["epoch"].to_numpy(dtype=np.float64), run[name].to_numpy(dtype=np.float64))

@@ -81,6 +81,13 @@ def new_figure(
     return figure
 
 
+def title_lines(title: str, letters: int) -> list[str]:
+    """``label noise = 0.4, loss = cross_entropy`` as lines, each factor on its own if need be."""
+    if len(title) <= letters:
+        return [title]
+    return [line for part in title.split(", ") for line in textwrap.wrap(part, letters)]
+
+
 def place(figure: Figure, x: float, y: float, width: float, height: float) -> Axes:
     """Axes at a place given in inches from the lower left corner."""
     w, h = figure.get_size_inches()
@@ -125,4 +132,7 @@ def colour_bar(
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0, labelsize=7)
     height = first.get_position().height * float(first.get_figure(root=True).get_figheight())  # type: ignore[union-attr]
-    bar.set_label(textwrap.fill(label, max(20, int(height / 0.062))), size=7.5)
+    letters = max(20, int(height / 0.062))
+    if len(textwrap.wrap(label, letters)) > 3:  # beside a low bar there is room for no more
+        label = label.partition(" · ")[0]
+    bar.set_label(textwrap.fill(label, letters), size=7.5)

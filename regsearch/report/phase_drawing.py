@@ -28,6 +28,7 @@ from regsearch.report.drawing import (
     new_figure,
     place,
     style,
+    title_lines,
 )
 from regsearch.report.labels import Label, Labels
 from regsearch.report.phase_info import PhaseDiagramInfo, Segment, Square
@@ -35,6 +36,7 @@ from regsearch.report.phase_points import draw_line, draw_points
 
 WIDTH = 9.6  # inches of a full row of panels
 WRITTEN = 0.33  # inches; numbers are written in squares wider than this
+LETTER = 0.09  # inches, of a title
 MOST_WRITTEN = 300  # squares of a panel
 _HATCH = [
     ((max(-0.5, -0.5 - c), max(-0.5, -0.5 + c)), (min(0.5, 0.5 - c), min(0.5, 0.5 + c)))
@@ -61,6 +63,7 @@ def _draw_grid(info: PhaseDiagramInfo, cmap: Colormap, norm: Normalize) -> Figur
     figure = new_figure(sheet.width, sheet.height, layout=None)
     for i, panel in enumerate(info.panels):
         ax = place(figure, *sheet.panel(i), sheet.panel_width, sheet.panel_height)
+        ax.set_title("\n".join(title_lines(panel.title, sheet.letters)))
         _draw_panel(ax, info, i, (cmap, norm), sheet.side, first=i % sheet.columns == 0)
         if sheet.below and panel.beside.groups:
             x, y = sheet.panel(i)
@@ -83,6 +86,8 @@ class _Sheet(NamedTuple):
     panel_width: float
     panel_height: float
     gap: float
+    letters: int  # that fit above a panel
+    head: float  # for the title
     feet: float  # for tick labels and the name of the x axis
     below: float  # height of the panel with the other methods, 0 for none
     feet_below: float
@@ -94,7 +99,7 @@ class _Sheet(NamedTuple):
 
     @property
     def row_height(self) -> float:
-        return 0.34 + self.panel_height + self.feet + self.below + self.feet_below
+        return self.head + self.panel_height + self.feet + self.below + self.feet_below
 
     @property
     def height(self) -> float:
@@ -104,7 +109,7 @@ class _Sheet(NamedTuple):
         """Lower left corner of a panel."""
         row, column = divmod(index, self.columns)
         x = self.left + column * (self.panel_width + self.gap)
-        return x, self.height - 0.34 - self.panel_height - row * self.row_height
+        return x, self.height - self.head - self.panel_height - row * self.row_height
 
 
 def _lay_out(info: PhaseDiagramInfo) -> _Sheet:
@@ -115,6 +120,9 @@ def _lay_out(info: PhaseDiagramInfo) -> _Sheet:
     columns = math.ceil(len(info.panels) / rows)
     side = min(0.68 if roomy else WRITTEN, max(WIDTH / (columns * nx), 0.1))
     beside = any(panel.beside.groups for panel in info.panels)
+    gap = 0.62 if beside else 0.22
+    letters = max(12, int((side * nx + gap) / LETTER))
+    lines = max(len(title_lines(panel.title, letters)) for panel in info.panels)
     return _Sheet(
         columns=columns,
         rows=rows,
@@ -122,7 +130,9 @@ def _lay_out(info: PhaseDiagramInfo) -> _Sheet:
         left=0.3 + 0.07 * max(map(len, [*info.y_ticks, _axis_name(info.axes.y)])),
         panel_width=side * nx,
         panel_height=_height(side) * ny,
-        gap=0.62 if beside else 0.22,
+        gap=gap,
+        letters=letters,
+        head=0.34 + 0.15 * max(0, lines - 1),
         feet=0.54,
         below=0.95 if beside else 0.0,
         feet_below=0.46 if beside else 0.0,
@@ -154,7 +164,6 @@ def _draw_panel(
     ax.set_xlim(-0.5, len(info.x_ticks) - 0.5)
     ax.set_ylim(-0.5, len(info.y_ticks) - 0.5)
     ax.set_axis_off()
-    ax.set_title(panel.title)
 
 
 def _tick_labels(info: PhaseDiagramInfo, side: float, first: bool) -> list[Label]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from regsearch.errors import UnknownName
-from regsearch.metrics import METRICS
+from regsearch.metrics import reading
 from regsearch.registry import nearest
 from regsearch.report._base import Metric, Results
 
@@ -18,7 +18,6 @@ SUMMARIES = {
     "last10": "mean of the last 10 epochs",
     "gap": "best minus last 10",
 }
-_SPLIT = re.compile(r"^(train|test|validation|quantized)_")
 _SUFFIX = re.compile(r"^(?P<name>.+?)(?:_(?P<summary>best|last10|gap)|@(?P<epoch>\d+))?$")
 _EPOCH = re.compile(r"^epoch:([1-9]\d*)$")
 
@@ -92,7 +91,7 @@ def quantity(word: str, metric: Metric) -> Quantity:
         parts = found.groupdict() if found else {"name": word, "summary": None, "epoch": None}
         name = str(parts["name"])
         summary = f"epoch:{parts['epoch']}" if parts["epoch"] else parts["summary"] or "last"
-    kind = METRICS[base] if (base := _SPLIT.sub("", name)) in METRICS else None
+    kind = reading(name)
     direction = 0 if kind is None else 1 if kind.higher_is_better else -1
     if name == metric.name:
         direction = 1 if metric.goal == "maximize" else -1

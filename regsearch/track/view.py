@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from regsearch.records.record import Record, Status
 
 LONGEST_KEY = 250  # characters; what MLflow's stores take
@@ -148,9 +151,8 @@ def _not_finite(record: Record) -> str:
     """Which quantities have values that MLflow is not sent: ``train_loss from epoch 7``."""
     parts = []
     for name, values in record.curves.items():
-        bad = [epoch for epoch, v in enumerate(values.tolist(), start=1) if not math.isfinite(v)]
-        if bad:
-            parts.append(f"{name} from epoch {bad[0]}")
+        if bad := _lost(values):
+            parts.append(f"{name} from epoch {bad}")
     finals = {**record.metrics, **_scalars(record)}
     parts += [
         name
@@ -158,6 +160,19 @@ def _not_finite(record: Record) -> str:
         if final is not None and not math.isfinite(final) and name not in record.curves
     ]
     return "; ".join(parts)
+
+
+def _lost(curve: NDArray[np.float32]) -> int | None:
+    """The epoch from which a curve is not finite to its end, or at which it is infinite.
+
+    NaN ahead of a finite value says that nothing was measured there.
+    """
+    finite = np.isfinite(curve)
+    if finite.all():
+        return None
+    end = int(finite.nonzero()[0].max(initial=-1)) + 1  # epochs until the last that is finite
+    infinite = np.isinf(curve[:end]).nonzero()[0].min(initial=end)
+    return int(infinite) + 1 if infinite < len(curve) else None
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -57,3 +57,21 @@ def test_a_quantity_without_a_curve_is_refused(make_study: Callable[..., Results
     results = make_study(accuracy, PLANE)
     with pytest.raises(UnknownName, match=r"'test_acuracy'. Did you mean 'test_accuracy'"):
         curves_info(results, gather_cells(results), Curves(quantities=["test_acuracy"]))
+
+
+def test_epochs_at_which_nothing_was_measured_are_left_out(
+    make_study: Callable[..., Results],
+) -> None:
+    results = make_study(accuracy, PLANE)
+    curves = results.curves.assign(
+        gbr=results.curves["epoch"].where(results.curves["epoch"] % 2 == 0),
+        at_end=results.curves["epoch"].where(results.curves["epoch"] == 4),
+    )
+    results = results._replace(curves=curves)
+    config = Curves(best=1, quantities=["gbr", "at_end"])
+    info = curves_info(results, gather_cells(results), config)
+    [(_, [often, once])] = info.facets
+    assert often[0].epochs.tolist() == often[0].mean.tolist() == [2, 4]
+    assert once[0].epochs.tolist() == [4]
+    point = draw_curves(info).axes[1].lines[0]
+    assert point.get_marker() == "o", "a line of one point would not be seen"

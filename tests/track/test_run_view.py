@@ -76,6 +76,26 @@ def test_what_is_not_finite_is_said_not_sent(tools: Any) -> None:
     assert "regsearch.not_finite" not in view_run(tools.record(1), "noise").tags
 
 
+@pytest.mark.parametrize(
+    ("curve", "lost"),
+    [
+        ([np.nan, 1, np.nan, 2], ""),
+        ([np.nan, 1, np.nan, np.nan], "gbr from epoch 3"),
+        ([np.inf, 1, 2, 3], "gbr from epoch 1"),
+        ([1, np.nan, -np.inf, 3], "gbr from epoch 3"),
+        ([np.nan] * 4, "gbr from epoch 1"),
+    ],
+)
+def test_where_nothing_was_measured_nothing_is_lost(
+    tools: Any, curve: list[float], lost: str
+) -> None:
+    record = tools.record(1, curves={"gbr": np.array(curve, np.float32)}, metrics={})
+    view = view_run(record, "noise")
+    assert view.tags.get("regsearch.not_finite", "") == lost
+    sent = [(point.step, point.value) for point in view.metrics if point.key == "gbr"]
+    assert sent == [(epoch, v) for epoch, v in enumerate(curve, 1) if math.isfinite(v)]
+
+
 def test_only_a_failed_run_has_failed(tools: Any) -> None:
     found = {view_run(r, "noise").tags["regsearch.status"]: view_run(r, "noise").status
              for r in tools.mix(3)}  # fmt: skip
