@@ -14,6 +14,7 @@ import torch
 from regsearch.cli import main
 from regsearch.datasets import DATASETS
 from regsearch.losses import LOSSES
+from regsearch.metrics import MEASUREMENTS
 from regsearch.models import MODELS
 from regsearch.optim import OPTIMIZERS
 from regsearch.regularizers import REGULARIZERS
@@ -22,7 +23,7 @@ from regsearch.schedules import SCHEDULES
 
 ROOT = Path(__file__).parent.parent
 VERBS = main.list_commands(click.Context(main))
-REGISTRIES = [REGULARIZERS, OPTIMIZERS, SCHEDULES, LOSSES, MODELS, DATASETS, REPORTS]
+REGISTRIES = [REGULARIZERS, OPTIMIZERS, SCHEDULES, LOSSES, MODELS, DATASETS, MEASUREMENTS, REPORTS]
 NAMES = [(registry.noun, name) for registry in REGISTRIES for name in registry]
 PAGES = ["README.md", "CONTRIBUTING.md"]
 

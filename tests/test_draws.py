@@ -138,10 +138,8 @@ def test_a_run_draws_the_same_in_any_pack_and_shape() -> None:
 def test_it_compiles_whole_and_draws_the_same() -> None:
     like = torch.empty(len(SEEDS), 1000)
 
-    def both(seed: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
-        return draws.normal(seed, step, "a", like), draws.uniform(seed, step, "b", like)
+    def draw(seed: Tensor, step: Tensor) -> Tensor:
+        return draws.normal(seed, step, "test", like)
 
-    compiled = torch.compile(both, fullgraph=True, options=INDUCTOR)(SEEDS, STEP)
-    eager = both(SEEDS, STEP)
-    torch.testing.assert_close(compiled[0], eager[0], rtol=1e-5, atol=1e-6)
-    assert torch.equal(compiled[1], eager[1])
+    compiled = torch.compile(draw, fullgraph=True, options=INDUCTOR)(SEEDS, STEP)
+    torch.testing.assert_close(compiled, draw(SEEDS, STEP), rtol=1e-5, atol=1e-6)

@@ -18,9 +18,9 @@ LAYERS = """
     __init__ __main__ cli
     api own_loop
     study track report
-    records train
+    records train attached
     regularizers optim models datasets metrics losses schedules
-    space cells registry errors disk draws units theory
+    space cells registry errors mistakes disk draws units unit_search theory
 """
 RANK = {name: row for row, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 BOTTOM = RANK["errors"]
@@ -31,7 +31,7 @@ HEAVY = {  # library: files that may import it
     "mlflow": ["track/*.py"],
     "optuna": ["study/optuna_*.py"],
     "matplotlib": ["report/*.py"],
-    "torchvision": ["datasets/*.py"],
+    "torchvision": ["datasets/*.py", "models/*.py"],
     "sklearn": ["datasets/*.py"],
 }
 

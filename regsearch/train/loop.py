@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -23,11 +23,13 @@ from regsearch.train.evaluate import Evaluation, finite_runs
 from regsearch.train.history import History, RunResult
 from regsearch.train.hyper import stack_hyper
 from regsearch.train.initial import initial_state, stack_models
-from regsearch.train.quantize import Quantization
+from regsearch.train.measure import Measurements
+from regsearch.train.precision import keep_norms_in_fp32
+from regsearch.train.quantize import Quantization, quantized
 from regsearch.train.rates import Rates
 from regsearch.train.step import Program, Sums, make_step
 from regsearch.train.task import Task, digest
-from regsearch.units import find_groups
+from regsearch.unit_search import find_groups
 
 __all__ = ["PackTraining", "RunResult"]
 
@@ -55,8 +57,7 @@ class PackTraining:
         self.tasks, self.config = list(tasks), tasks[0].train
         device = engine.prepare()
         self._data = load_data(tasks, device)
-        shape = tuple(self._data.x_train.shape[1:])
-        model, params, buffers = stack_models(tasks, shape, self._data.classes, device)
+        model, params, buffers = stack_models(tasks, self._data, device)
         self.state = initial_state(params, buffers, self.config.optimizer)
         self._hyper, methods = stack_hyper(tasks, device), tasks[0].regularizers
         self._plans = [REGULARIZERS[m.kind].plan(model, params, m) for m in methods]
@@ -68,10 +69,19 @@ class PackTraining:
             CHUNK * self.config.batch_size,
             find_groups(model),
         )
+        self._measurements = Measurements(
+            tasks[0].measure,
+            self.config.epochs,
+            self._evaluation,
+            self._hyper.seed,
+            chunk=self.config.batch_size,
+        )
         self._sums = Sums(
             torch.zeros(len(tasks), dtype=torch.float64, device=device),
             torch.zeros(len(tasks), dtype=torch.int64, device=device),
         )
+        if self.config.precision == "bf16" and len(tasks) > 1:
+            keep_norms_in_fp32(model)
         program = Program(
             model,
             self.config.optimizer,
@@ -104,6 +114,15 @@ class PackTraining:
         """How many examples each run sees in an epoch."""
         return examples_per_epoch(self._data.y_train.shape[1], self.config)
 
+    def weights(self) -> Tree:
+        """The weights to measure and to keep, ``[K, ...]`` each.
+
+        They are the parameters, except between two outer steps of ``entropy_sgd``.
+        """
+        state, optimizer = self.state, self.config.optimizer
+        rule = OPTIMIZERS[optimizer.kind]
+        return rule.weights(state.params, state.slots, state.step, optimizer)
+
     def run_epoch(self) -> Tree:
         """Train one epoch and measure: one value per run, ``[K]``, NaN for diverged runs.
 
@@ -116,7 +135,8 @@ class PackTraining:
         if not self._data.y_train.is_floating_point():
             measured["train_accuracy"] = self._sums.correct / self.examples_per_epoch
         measured |= self._evaluate()
-        finite = finite_runs(self.state.params) & measured["train_loss"].isfinite()
+        finite = finite_runs(self.state.params) & finite_runs(self.weights())
+        finite &= measured["train_loss"].isfinite()
         on_host = {name: values.float().cpu() for name, values in measured.items()}
         return self._history.add(on_host, finite.cpu(), time.perf_counter() - began)
 
@@ -125,13 +145,24 @@ class PackTraining:
 
         On a CPU they are seconds of this thread's work: other processes do not count.
         """
-        clock = time.thread_time if self._sums.loss.device.type == "cpu" else time.perf_counter
+        clock = self._clock()
         began, done = clock(), 0
         for x, y in islice(self._batches(), steps):
             self._advance(x, y)
             done += 1
         float(self._sums.loss.sum())  # waits for the device
         return done, clock() - began
+
+    def time_evaluation(self) -> float:
+        """Seconds that measuring takes after an epoch, likewise for the pilot."""
+        clock = self._clock()
+        began = clock()
+        float(self._evaluate()["weight_norm"].sum())  # waits for the device
+        return clock() - began
+
+    def _clock(self) -> Callable[[], float]:
+        on_cpu = self._sums.loss.device.type == "cpu"
+        return time.thread_time if on_cpu else time.perf_counter
 
     def _train(self) -> None:
         for total in self._sums:
@@ -155,16 +186,24 @@ class PackTraining:
         advance(self.state, self._sums, self._hyper, self._plans, x, y)
 
     def _evaluate(self) -> Tree:
-        """Measure the weights and, where a method makes them discrete, those beside them."""
-        state, optimizer = self.state, self.config.optimizer
-        weights = OPTIMIZERS[optimizer.kind].weights(state.params, state.slots, optimizer)
-        measured = self._evaluation.measure(weights, state.buffers)
-        for quantization in self._quantizations:
-            discrete = quantization.weights(state.params)
-            measured |= self._evaluation.on_test("quantized", discrete, state.buffers)
-            if quantization.is_due(self.epoch + 1, self.config.epochs):
-                overwrite(state.params, discrete)
+        """Measure the weights and, where methods make them discrete, the discrete ones."""
+        weights, buffers, epoch = self.weights(), self.state.buffers, self.epoch + 1
+        measured = self._evaluation.measure(weights, buffers)
+        measured |= self._measurements.after(epoch, weights, buffers)
+        if self._quantizations:
+            discrete = quantized(weights, self._quantizations)
+            measured |= self._evaluation.on_test("quantized", discrete, buffers)
+        due = [q for q in self._quantizations if q.is_due(epoch, self.config.epochs)]
+        if due:
+            self._go_on_from(quantized(weights, due))
         return measured
+
+    def _go_on_from(self, params: Tree) -> None:
+        state, optimizer = self.state, self.config.optimizer
+        slots = OPTIMIZERS[optimizer.kind].restart(params, state.slots, optimizer)
+        overwrite(state.params, params)
+        for slot, averages in state.slots.items():
+            overwrite(averages, slots[slot])
 
     def best_now(self) -> dict[str, float]:
         """Best value over the runs of each measured quantity after the last epoch."""

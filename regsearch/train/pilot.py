@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from regsearch.datasets import DATASETS
+from regsearch.models import MODELS
 from regsearch.optim import OPTIMIZERS
 from regsearch.train.compile import compiler_found
 from regsearch.train.engine import Engine
@@ -44,6 +45,7 @@ class Rung:
 
     runs: int
     seconds: float  # for the steps of one epoch, all runs
+    evaluation: float = 0.0  # seconds, after each epoch, compiled or not
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def pilot(tasks: Sequence[Task], workers: int, engine: Engine, most: int | None 
         epochs=tasks[0].train.epochs,
         bytes_per_run=need,
         cache=CACHE_BYTES if engine.device == "cpu" else None,
-        compiler=compiler_found(),
+        compiler=compiler_found() and MODELS[tasks[0].model.kind].compiles,
     )
     eager = replace(engine, compile=False)
     ladder = [*(runs for runs in LADDER if runs < work.most), work.most]
@@ -94,19 +96,21 @@ def pilot(tasks: Sequence[Task], workers: int, engine: Engine, most: int | None 
 
 def advise(rungs: Sequence[Rung], work: Work) -> Advice:
     """Recommendation for ``work`` from at least one measured rung."""
-    fastest = min(rung.seconds / rung.runs for rung in rungs)
-    best = [rung for rung in rungs if rung.seconds / rung.runs <= fastest * (1 + NOISE)][-1]
-    eager = best.seconds / best.runs * work.runs * work.epochs
-    if not (work.compiler and worth_compiling(eager)):
-        return Advice(best.runs, False, eager, work.bytes_per_run)
+    per_run = [(rung.seconds + rung.evaluation) / rung.runs for rung in rungs]
+    limit = min(per_run) * (1 + NOISE)
+    best = [rung for rung, cost in zip(rungs, per_run, strict=True) if cost <= limit][-1]
+    share = work.runs * work.epochs / best.runs
+    steps, evaluation = best.seconds * share, best.evaluation * share
+    if not (work.compiler and worth_compiling(steps)):
+        return Advice(best.runs, False, steps + evaluation, work.bytes_per_run)
     together = work.most
     if work.cache is not None:
         together = max(1, min(together, work.cache // work.bytes_per_run))
-    return Advice(together, True, COMPILE_S + eager / GAIN, work.bytes_per_run)
+    return Advice(together, True, COMPILE_S + steps / GAIN + evaluation, work.bytes_per_run)
 
 
 def worth_compiling(eager_seconds: float) -> bool:
-    """Whether compiling saves time on work that takes ``eager_seconds`` without."""
+    """Whether compiling saves time on steps that take ``eager_seconds`` without."""
     return COMPILE_S + eager_seconds / GAIN < eager_seconds
 
 
@@ -117,8 +121,7 @@ def bytes_per_run(task: Task) -> int:
     out for one batch; data are shared and left out.
     """
     data = DATASETS[task.dataset.kind].load(task.dataset)
-    shape = tuple(data.x_train.shape[1:])
-    model = build_model(task, shape, data.classes).to("meta").train()
+    model = build_model(task, data).to("meta").train()
     outputs = []
 
     def note(module: nn.Module, inputs: object, output: object) -> None:
@@ -128,7 +131,8 @@ def bytes_per_run(task: Task) -> int:
     for module in model.modules():
         if not any(module.children()):
             module.register_forward_hook(note)
-    model(torch.empty(task.train.batch_size, *shape, device="meta"))
+    examples = (task.train.batch_size, *data.x_train.shape[1:])
+    model(torch.empty(examples, dtype=data.x_train.dtype, device="meta"))
     weights = sum(param.nbytes for param in model.parameters())
     slots = OPTIMIZERS[task.train.optimizer.kind].slots({}, task.train.optimizer)
     return (2 + len(slots)) * weights + 2 * sum(outputs)
@@ -158,5 +162,5 @@ def _climb(tasks: Sequence[Task], engine: Engine) -> Rung:
     while seconds < RUNG_S / 2 and done == steps:
         steps *= 2
         done, seconds = training.time_steps(steps)
-    config, examples = tasks[0].train, training.examples_per_epoch
-    return Rung(len(tasks), seconds / done * math.ceil(examples / config.batch_size))
+    per_epoch = math.ceil(training.examples_per_epoch / tasks[0].train.batch_size)
+    return Rung(len(tasks), seconds / done * per_epoch, training.time_evaluation())

@@ -36,3 +36,10 @@ class Quantization(NamedTuple):
     def is_due(self, epoch: int, epochs: int) -> bool:
         """Whether training goes on from the discrete weights after ``epoch`` (from 1)."""
         return epoch % self.quantizer.every == 0 or epoch == epochs
+
+
+def quantized(params: Tree, quantizations: Sequence[Quantization]) -> Tree:
+    """``params`` as all ``quantizations`` together make them."""
+    for quantization in quantizations:
+        params = quantization.weights(params)
+    return params

@@ -85,9 +85,10 @@ def apply(
     program: Program, state: State, grads: Tree, hyper: Hyper, plans: list[Plan]
 ) -> tuple[Tree, Slots]:
     """Regularizers and optimizer: new parameters and moving averages from the gradients."""
+    optimizer, params = OPTIMIZERS[program.optimizer.kind], state.params
     step, runs = state.step + 1, len(hyper.seed)
     now = {
-        "lr": hyper.optimizer["lr"].float(),
+        "lr": optimizer.rate(hyper.optimizer, program.optimizer).float(),
         "step": step.expand(runs),
         "seed": hyper.seed,
     }
@@ -95,7 +96,6 @@ def apply(
         (REGULARIZERS[config.kind], hp | now, plan)
         for config, hp, plan in zip(program.regularizers, hyper.regularizers, plans, strict=True)
     ]
-    optimizer, params = OPTIMIZERS[program.optimizer.kind], state.params
     for method, hp, plan in phases:
         grads = method.on_grads(grads, params, hp, plan)
     for method, hp, plan in phases:

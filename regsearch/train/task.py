@@ -10,6 +10,7 @@ from pydantic import Field
 
 from regsearch.datasets import DATASETS, DatasetConfig
 from regsearch.losses import LOSSES
+from regsearch.metrics import MEASUREMENTS, MeasurementConfig
 from regsearch.models import MODELS
 from regsearch.optim import OPTIMIZERS
 from regsearch.regularizers import REGULARIZERS
@@ -20,13 +21,21 @@ from regsearch.space import Config, Kind, OneOf, per_run_fields, place_fields
 class TrainConfig(Config):
     """How a run is trained."""
 
-    optimizer: Annotated[Kind, OneOf(OPTIMIZERS)]
-    schedule: Annotated[ScheduleConfig, OneOf(SCHEDULES)] = SCHEDULES["constant"].config(
-        kind="constant"
+    optimizer: Annotated[Kind, OneOf(OPTIMIZERS)] = Field(
+        description="update rule, and its learning rate"
     )
-    loss: Annotated[Kind, OneOf(LOSSES)] = LOSSES["cross_entropy"].config(kind="cross_entropy")
-    epochs: Annotated[int, Field(ge=1, le=1_000_000)]
-    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
+    schedule: Annotated[ScheduleConfig, OneOf(SCHEDULES)] = Field(
+        default=SCHEDULES["constant"].config(kind="constant"),
+        description="how the learning rate falls from the optimizer's",
+    )
+    loss: Annotated[Kind, OneOf(LOSSES)] = Field(
+        default=LOSSES["cross_entropy"].config(kind="cross_entropy"),
+        description="what training makes small",
+    )
+    epochs: Annotated[
+        int, Field(ge=1, le=1_000_000, description="passes over the training set, warm-up included")
+    ]
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000, description="examples in a step")] = 128
     drop_last: Annotated[
         bool, Field(description="leave out an epoch's last, shorter batch (others join next time)")
     ] = True
@@ -40,12 +49,13 @@ class TrainConfig(Config):
 
 
 class Task(Config):
-    """One run: data set, model, training, the regularizers applied together, and the seed."""
+    """One run: data, model, training, regularizers applied together, measurements, and the seed."""
 
     dataset: Annotated[DatasetConfig, OneOf(DATASETS)]
     model: Annotated[Kind, OneOf(MODELS)]
     train: TrainConfig
     regularizers: list[Annotated[Kind, OneOf(REGULARIZERS)]]
+    measure: list[Annotated[MeasurementConfig, OneOf(MEASUREMENTS)]] = Field(default=[])
     seed: Annotated[int, Field(ge=0, lt=2**53)]
 
     def content(self) -> dict[str, Any]:
