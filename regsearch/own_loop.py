@@ -38,7 +38,7 @@ def attach(optimizer: torch.optim.Optimizer, model: nn.Module, kind: str, **hp: 
             alone (``constrain``).
     """
     method, config = REGULARIZERS[kind], _config(kind, hp)
-    if method.build is not REGULARIZERS["none"].build:
+    if method.rebuilds:
         raise SpecError(
             [
                 f"{kind} re-parametrises the model: call regsearch.constrain(model, {kind!r}, ...) "

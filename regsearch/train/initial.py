@@ -64,11 +64,7 @@ def initial_state(params: Tree, buffers: Tree, optimizer: Kind) -> State:
 
 
 def _what_shapes_init(task: Task) -> str:
-    rebuilt = [
-        config
-        for config in task.regularizers
-        if REGULARIZERS[config.kind].build is not REGULARIZERS["none"].build
-    ]
+    rebuilt = [config for config in task.regularizers if REGULARIZERS[config.kind].rebuilds]
     return f"{task.seed} {task.model!r} {rebuilt!r}"
 
 

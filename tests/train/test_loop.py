@@ -180,6 +180,17 @@ def test_a_diverging_run_ends_alone(make_task: Any) -> None:
     assert wild_alone.epochs == diverged.epochs
 
 
+def test_a_run_diverges_with_the_weights_that_it_keeps(
+    make_task: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = PackTraining([make_task(), make_task(seed=1)], EAGER)
+    kept = {name: param.clone() for name, param in pack.state.params.items()}
+    kept["1.bias"][0] = torch.inf
+    monkeypatch.setattr(pack, "weights", lambda: kept)
+    pack.run_epoch()
+    assert pack.diverged == 1
+
+
 def test_a_pack_ends_when_no_run_is_left(make_task: Any) -> None:
     train = {"optimizer": {"kind": "sgd", "lr": 1e30}, "epochs": 50}
     pack = trained([make_task(train=train), make_task(train=train, seed=1)])

@@ -9,6 +9,7 @@ import torch
 
 from regsearch.train.engine import Engine
 from regsearch.train.loop import PackTraining
+from regsearch.train.task import Task
 
 TERNARY = {"kind": "volumization", "v": 0.5, "alpha": 0.5, "quantize": "ternary"}
 
@@ -59,3 +60,26 @@ def test_the_optimizers_averages_are_kept(make_task: Any) -> None:
     average = pack.state.slots["exp_avg"]["1.weight"]
     assert len(average.unique()) > 100
     assert torch.isfinite(average).all()
+
+
+def test_dear_measurements_see_the_float_weights_as_the_metrics_do(make_task: Any) -> None:
+    layers = [{"kind": "layers", "every": 1}]
+    due, later = (
+        PackTraining([make_task(TERNARY | {"quantize_every": n}, measure=layers)], Engine())
+        for n in (1, 9)
+    )
+    first, second = due.run_epoch(), later.run_epoch()
+    assert not torch.equal(due.state.params["1.weight"], later.state.params["1.weight"])
+    assert first == second
+
+
+def test_two_methods_quantize_one_network(make_task: Any) -> None:
+    """Each its layer: both are measured together, also while only one of them is due."""
+    often, rarely = TERNARY | {"quantize_every": 1}, TERNARY | {"quantize_every": 3}
+    task = make_task(train={"epochs": 4})
+    methods = [often | {"exclude": ["3.weight"]}, rarely | {"exclude": ["1.weight"]}]
+    both = Task.model_validate(task.model_dump() | {"regularizers": methods})
+    pack, one = PackTraining([both], Engine()), PackTraining([make_task(TERNARY)], Engine())
+    assert pack.run_epoch()["quantized_accuracy"] == one.run_epoch()["quantized_accuracy"]
+    levels = {name: value.unique().numel() for name, value in pack.state.params.items()}
+    assert levels["1.weight"] <= 3 < levels["3.weight"]

@@ -13,7 +13,7 @@ from regsearch.losses import LOSSES
 from regsearch.optim import OPTIMIZERS
 from regsearch.regularizers import REGULARIZERS
 from regsearch.train.initial import initial_state
-from regsearch.train.step import Hyper, Program, State, make_step
+from regsearch.train.step import Hyper, Program, State, apply, make_step
 
 LR = torch.tensor([0.1, 0.3, 0.5])
 
@@ -85,3 +85,22 @@ def test_a_run_that_is_not_finite_touches_no_other() -> None:
     for name, value in new.params.items():
         assert value[1].isnan().any()
         assert torch.equal(value[[0, 2]], healthy.params[name][[0, 2]])
+
+
+def test_methods_hold_to_the_rate_at_which_the_gradient_is_taken() -> None:
+    """Entropy-SGD's inner steps have a rate of their own, and decoupled decay is at that one."""
+    optimizer = OPTIMIZERS["entropy_sgd"].config.model_validate({"kind": "entropy_sgd"})
+    decay = REGULARIZERS["weight_decay"].config.model_validate(
+        {"kind": "weight_decay", "decay": 1.0, "coupled": False}
+    )
+    model, params = nn.Linear(4, 2), {"weight": torch.randn(3, 2, 4)}
+    loss = LOSSES["cross_entropy"].config(kind="cross_entropy")
+    state = initial_state(params, {}, optimizer)
+    zeros = dict.fromkeys(("momentum", "gamma", "scoping", "noise", "averaging", "weight_decay"))
+    reals = {"lr": LR, "inner_lr": LR / 10} | {name: torch.zeros(3) for name in zeros}
+    hyper = Hyper(torch.arange(3), reals, {}, [{"decay": torch.ones(3)}])
+    plan = REGULARIZERS["weight_decay"].plan(model, params, decay)
+    grads = {"weight": torch.zeros(3, 2, 4)}
+    new, _ = apply(Program(model, optimizer, [decay], loss), state, grads, hyper, [plan])
+    expected = (1 - LR / 10)[:, None, None] * params["weight"]
+    torch.testing.assert_close(new["weight"], expected)
