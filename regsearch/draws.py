@@ -55,7 +55,7 @@ def normals(seed: Tensor, step: Tensor, stream: str, like: Tree) -> Tree:
     sizes = [tensor[0].numel() for tensor in like.values()]
     first = next(iter(like.values()))
     drawn = normal(seed, step, stream, first.new_empty(len(first), sum(sizes)))
-    parts = zip(like.items(), drawn.split(sizes, 1), strict=True)
+    parts = zip(like.items(), torch.split(drawn, sizes, 1), strict=True)
     return {name: part.reshape(tensor.shape) for (name, tensor), part in parts}
 
 
