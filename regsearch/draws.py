@@ -18,8 +18,6 @@ import math
 import torch
 from torch import Tensor
 
-from regsearch.cells import Tree
-
 
 def _signed(word: int) -> int:
     """The 64 bits of ``word`` as torch has them, in two's complement."""
@@ -46,17 +44,6 @@ def normal(seed: Tensor, step: Tensor, stream: str, like: Tensor) -> Tensor:
     radius = _logical_shift(bits, 32).to(dtype).add_(0.5).mul_(2.0**-32).log_().mul_(-2).sqrt_()
     angle = (bits & 0xFFFFFFFF).to(dtype).mul_(2 * math.pi * 2.0**-32)
     return radius.mul_(angle.cos_()).to(like.dtype)
-
-
-def normals(seed: Tensor, step: Tensor, stream: str, like: Tree) -> Tree:
-    """``normal`` for several tensors, ``[K, ...]`` each, in one draw: it compiles far faster."""
-    if not like:
-        return {}
-    sizes = [tensor[0].numel() for tensor in like.values()]
-    first = next(iter(like.values()))
-    drawn = normal(seed, step, stream, first.new_empty(len(first), sum(sizes)))
-    parts = zip(like.items(), torch.split(drawn, sizes, 1), strict=True)
-    return {name: part.reshape(tensor.shape) for (name, tensor), part in parts}
 
 
 def uniform(seed: Tensor, step: Tensor, stream: str, like: Tensor) -> Tensor:

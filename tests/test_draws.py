@@ -143,14 +143,3 @@ def test_it_compiles_whole_and_draws_the_same() -> None:
 
     compiled = torch.compile(draw, fullgraph=True, options=INDUCTOR)(SEEDS, STEP)
     torch.testing.assert_close(compiled, draw(SEEDS, STEP), rtol=1e-5, atol=1e-6)
-
-
-def test_several_tensors_share_one_draw_and_no_numbers() -> None:
-    like = {"a": torch.empty(2, 3, 4), "b": torch.empty(2, 5)}
-    drawn = draws.normals(SEEDS[:2], STEP, "several", like)
-    assert {name: tensor.shape for name, tensor in drawn.items()} == {
-        name: tensor.shape for name, tensor in like.items()
-    }
-    whole = draws.normal(SEEDS[:2], STEP, "several", torch.empty(2, 17))
-    assert torch.equal(torch.cat([tensor.flatten(1) for tensor in drawn.values()], 1), whole)
-    assert draws.normals(SEEDS, STEP, "none", {}) == {}

@@ -39,9 +39,9 @@ def plan(model: nn.Module, params: Tree, config: RandomDecay) -> Layers:
 
 def factors(params: Tree, hp: Hparams, plan: Layers) -> Tree:
     r""":math:`\theta = 2 / (1 + e^{-\alpha z})` with z drawn from N(0, 1), ``[K, ...]`` each."""
-    decaying = {name: params[name] for [name] in plan.names}
     found: Tree = {}
-    for name, z in draws.normals(hp["seed"], hp["step"], "random_decay", decaying).items():
+    for [name] in plan.names:
+        z = draws.normal(hp["seed"], hp["step"], f"random_decay/{name}", params[name])
         theta = {name: factor(z, hp["steepness"])}
         found |= with_mean_one(theta) if plan.renormalize else theta
     return found
