@@ -68,21 +68,17 @@ def scores(grads: Tree) -> Tree:
     sizes = {name: grad.abs() for name, grad in grads.items()}
     average = mean(list(sizes.values()))
     real = torch.finfo(average.dtype)
-    excess = _centred(
-        {
-            name: (size - per_run(average, size)) / per_run(average + real.tiny, size)
-            for name, size in sizes.items()
-        }
-    )
-    variance = mean([value.square() for value in excess.values()])
+    excess = {
+        name: (size - per_run(average, size)) / per_run(average + real.tiny, size)
+        for name, size in sizes.items()
+    }
+    rest = mean(list(excess.values()))  # what rounding left of the mean
+    variance = mean([value.square() for value in excess.values()]) - rest.square()
     spread = (variance + (4 * real.eps) ** 2).sqrt()
-    return {name: value / per_run(spread, value) for name, value in excess.items()}
-
-
-def _centred(layer: Tree) -> Tree:
-    """``layer`` less the mean that it has as a whole."""
-    average = mean(list(layer.values()))
-    return {name: value - per_run(average, value) for name, value in layer.items()}
+    return {
+        name: (value - per_run(rest, value)) / per_run(spread, value)
+        for name, value in excess.items()
+    }
 
 
 def factors(grads: Tree, steepness: Tensor, plan: Layers) -> Tree:

@@ -59,8 +59,8 @@ def factor(score: Tensor, steepness: Tensor) -> Tensor:
 def mean(tensors: list[Tensor]) -> Tensor:
     """Mean over all elements of all ``tensors``, for each run, ``[K]``."""
     count = sum(tensor[0].numel() for tensor in tensors)
-    sums = [tensor.reshape(len(tensor), -1).sum(1) for tensor in tensors]
-    return torch.stack(sums).sum(0) / count
+    first, *others = [tensor.reshape(len(tensor), -1).sum(1) for tensor in tensors]
+    return sum(others, first) / count
 
 
 def with_mean_one(factors: Tree) -> Tree:

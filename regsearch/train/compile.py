@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -67,11 +68,39 @@ def compiled(structure: str, program: Program) -> Advance:
     """The compiled step of ``program``; packs of one ``structure`` share it within a process.
 
     Only shapes are checked at each call: modules and configs are the same by construction, and
-    checking them would cost as much as a small step.
+    checking them would cost as much as a small step. Where the compiler fails, which it does before
+    anything is computed, the step runs as it is.
     """
     if structure not in _compiled:
-        _compiled[structure] = torch.compile(in_place(make_step(program)), **COMPILE)
+        eager = in_place(make_step(program))
+        _compiled[structure] = _or_eager(torch.compile(eager, **COMPILE), eager)
     return _compiled[structure]
+
+
+def _or_eager(fast: Advance, eager: Advance) -> Advance:
+    chosen = fast
+
+    def advance(
+        state: State, sums: Sums, hyper: Hyper, plans: list[Plan], x: Tensor, y: Tensor
+    ) -> None:
+        nonlocal chosen
+        try:
+            chosen(state, sums, hyper, plans, x, y)
+        except RuntimeError as failure:
+            if chosen is eager or not _is_the_compilers(failure):
+                raise
+            reason = getattr(failure, "inner_exception", failure)
+            warnings.warn(f"not compiled, so slower: {reason!r}", RuntimeWarning, stacklevel=2)
+            chosen = eager
+            eager(state, sums, hyper, plans, x, y)
+
+    return advance
+
+
+def _is_the_compilers(failure: RuntimeError) -> bool:
+    from torch._dynamo.exc import BackendCompilerFailed  # takes seconds where nothing compiles
+
+    return isinstance(failure, BackendCompilerFailed)
 
 
 def overwrite(old: Tree, new: Tree) -> None:
