@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,12 @@ class RayExecutor:
         return advice
 
     def release(self) -> None:
-        """Begin to end a Ray of our own."""
+        """Begin to end a Ray of our own.
+
+        What Tune left behind goes first: a handle that is collected once Ray has ended takes this
+        process with it.
+        """
+        gc.collect()
         self._session.release()
 
     def close(self) -> None:
