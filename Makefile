@@ -16,8 +16,8 @@ install: $(READY)  ## install regsearch and its tools into .venv, once
 demo: $(READY)  ## run a small study from search to report, in about a minute
 	@$(BIN)/regsearch run pipelines/quickstart.yaml
 
-test: lint  ## lint, then run the tests
-	@$(BIN)/python -m pytest -q
+test: lint  ## lint, then run the tests, two at a time
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 lint: $(READY)  ## check style and types
 	@$(BIN)/ruff check .
