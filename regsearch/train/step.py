@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value
 
-from regsearch.cells import Tree, over_runs
+from regsearch.cells import Tree, over_runs, per_run
 from regsearch.losses import LOSSES
 from regsearch.optim import OPTIMIZERS, Slots
 from regsearch.regularizers import REGULARIZERS, Hparams, Plan
@@ -44,6 +44,18 @@ class Sums(NamedTuple):
     correct: Tensor  # [K], int64; 0 where targets are values
 
 
+class Mixed(NamedTuple):
+    """Targets of a batch each of whose examples was mixed with a partner (Mixup, CutMix)."""
+
+    own: Tensor  # [K, B] or [K, B, C]
+    partner: Tensor  # likewise
+    share: Tensor  # [K], of the example itself in the mixture, from 0 to 1
+
+
+Targets = Tensor | Mixed
+"""Of a batch: classes ``[K, B]`` or values ``[K, B, C]``, mixed or not."""
+
+
 class Program(NamedTuple):
     """The structure of a step: all that is the same for the runs of a pack."""
 
@@ -55,11 +67,11 @@ class Program(NamedTuple):
     batches: str = "shared"  # independent: inputs are [K, B, ...]
 
 
-Step = Callable[[State, Hyper, list[Plan], Tensor, Tensor], tuple[State, Sums]]
+Step = Callable[[State, Hyper, list[Plan], Tensor, Targets], tuple[State, Sums]]
 
 
 def make_step(program: Program) -> Step:
-    """Step on inputs ``[B, ...]`` (or ``[K, B, ...]``) and targets ``[K, B]`` or ``[K, B, C]``.
+    """Step on inputs ``[B, ...]`` (or ``[K, B, ...]``) and the runs' targets.
 
     A run that becomes non-finite stays so, and touches no other.
     """
@@ -69,14 +81,14 @@ def make_step(program: Program) -> Step:
     )
 
     def step(
-        state: State, hyper: Hyper, plans: list[Plan], x: Tensor, y: Tensor
+        state: State, hyper: Hyper, plans: list[Plan], x: Tensor, y: Targets
     ) -> tuple[State, Sums]:
         buffers = {name: buffer.clone() for name, buffer in state.buffers.items()}
         grads, (loss, outputs) = gradients(state.params, buffers, hyper.loss, x, y)
         with torch.no_grad():
             params, slots = apply(program, state, grads, hyper, plans)
             new = State(params, buffers, slots, state.step + 1)
-            return new, Sums(loss * y.shape[1], _hits(outputs, y))
+            return new, Sums(loss * examples(y), _hits(outputs, y))
 
     return step
 
@@ -109,21 +121,38 @@ def apply(
     return params, slots | {slot: momentum} if slot else slots
 
 
+def examples(y: Targets) -> int:
+    """How many examples of each run a batch holds."""
+    return (y.own if isinstance(y, Mixed) else y).shape[1]
+
+
 def _loss_of_one_run(program: Program) -> Callable[..., tuple[Tensor, Tensor]]:
+    r"""The loss, and of mixed examples :math:`\lambda L(f, y) + (1 - \lambda) L(f, y')`.
+
+    With the cross entropy, and with the squared error but for a term without gradient, this is the
+    loss of mixed targets; it is the definition for the others.
+    """
     of = LOSSES[program.loss.kind].of
 
     def loss(
-        params: Tree, buffers: Tree, hp: dict[str, Tensor], x: Tensor, y: Tensor
+        params: Tree, buffers: Tree, hp: dict[str, Tensor], x: Tensor, y: Targets
     ) -> tuple[Tensor, Tensor]:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=program.precision == "bf16"):
             outputs = functional_call(program.model, (params, buffers), (x,))
         outputs = outputs.float()
+        if isinstance(y, Mixed):
+            own, partner = (of(outputs, t, hp, program.loss) for t in (y.own, y.partner))
+            return torch.lerp(partner, own, y.share), outputs
         return of(outputs, y, hp, program.loss), outputs
 
     return loss
 
 
-def _hits(outputs: Tensor, targets: Tensor) -> Tensor:
+def _hits(outputs: Tensor, targets: Targets) -> Tensor:
+    """How many examples of each run are classified; mixed ones as that which prevails in them."""
+    if isinstance(targets, Mixed):
+        prevails = per_run(targets.share >= 0.5, targets.own)
+        targets = torch.where(prevails, targets.own, targets.partner)
     if targets.is_floating_point():
         return torch.zeros(len(outputs), dtype=torch.int64, device=outputs.device)
     return (outputs.argmax(-1) == targets).sum(-1)
