@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from regsearch.datasets.label_noise import NoiseKind, noisy_labels
+from regsearch.pixels import Pixels
 from regsearch.registry import Registry
 from regsearch.space import Kind, Real
 
@@ -25,6 +26,7 @@ class Data(NamedTuple):
     trained: Tensor | None = None  # which of the N, where the rest is for validation; None: all
     vocabulary: int = 0  # how many words there are, numbered from 0; 0: x holds values
     embedding: Tensor | None = None  # [vocabulary, D], float32: what is known of each word
+    pixels: Pixels | None = None  # the scale of x; None: it is not known, or x is no image
 
 
 class DatasetConfig(Kind):

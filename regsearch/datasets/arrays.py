@@ -22,6 +22,7 @@ from torch import Tensor
 
 from regsearch.datasets._base import DATASETS, Data, Dataset, DatasetConfig
 from regsearch.errors import DataError
+from regsearch.pixels import Pixels
 from regsearch.space import Place
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -76,6 +77,7 @@ def _load(file: Path, size: int, changed: int) -> Data:
         torch.from_numpy(arrays["y_test"].astype(np.int64)),
         int(arrays["y_train"].max()) + 1,
         _digest(arrays),
+        pixels=Pixels() if arrays["x_train"].dtype == np.uint8 else None,
     )
 
 

@@ -27,6 +27,7 @@ from regsearch.datasets._official import (
     scaled,
 )
 from regsearch.datasets._subset import subset
+from regsearch.pixels import Pixels
 
 STATS = [0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010]
 """Mean and deviation per channel as the papers of the field use them (VOL, PathProx).
@@ -111,6 +112,7 @@ def _read(kind: str, root: Path, download: bool, normalize: bool) -> Data:
         torch.tensor(test.targets),
         CLASSES[kind],
         ARCHIVES[kind],
+        pixels=Pixels.of(stats),
     )
 
 

@@ -19,6 +19,7 @@ from pydantic import Field
 from regsearch.datasets._base import DATASETS, Data, Dataset, DatasetConfig
 from regsearch.datasets.label_noise import HANDWRITTEN
 from regsearch.errors import DataError
+from regsearch.pixels import Pixels
 
 CHECKSUM = "8f26b2bd9d135c256808f68f14fdabddde6d9c7f869ae419704b051f0f14b3b3"
 """SHA-256 of the pixels as bytes, in scikit-learn's order."""
@@ -56,7 +57,8 @@ def _split(train_size: int, fingerprint: str) -> Data:
     order = torch.from_numpy(np.random.RandomState(0).permutation(len(labels)))
     x = torch.from_numpy(pixels).float().div(16).view(-1, 1, 8, 8)[order]
     y = torch.from_numpy(labels).long()[order]
-    return Data(x[:train_size], y[:train_size], x[train_size:], y[train_size:], 10, fingerprint)
+    parts = x[:train_size], y[:train_size], x[train_size:], y[train_size:]
+    return Data(*parts, 10, fingerprint, pixels=Pixels())
 
 
 def _file() -> Path:

@@ -29,6 +29,7 @@ from regsearch.datasets._official import Normalize, scaled
 from regsearch.datasets._subset import SubsetConfig, choose
 from regsearch.datasets.label_noise import NOISE_OFF
 from regsearch.errors import DataError
+from regsearch.pixels import Pixels
 from regsearch.space import Place
 
 SPLITS = ("train", "test", "val")
@@ -111,6 +112,7 @@ def _load(folder: Folder, config: ImageFolder) -> Data:
         int(train.labels.max()) + 1,
         _fingerprint(folder),
         trained=rows.trained,
+        pixels=Pixels.of(stats),
     )
 
 

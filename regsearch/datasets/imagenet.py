@@ -43,6 +43,7 @@ from regsearch.datasets._official import (
 from regsearch.datasets._subset import choose
 from regsearch.datasets.label_noise import NOISE_OFF
 from regsearch.errors import DataError
+from regsearch.pixels import Pixels
 from regsearch.space import Place
 
 TINY_URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
@@ -127,7 +128,8 @@ def _load(root: Path, config: TinyImagenet | Imagenet) -> Data:
     rows = choose(train.labels, test.labels, config)
     files = chosen(train.files, rows.train), chosen(test.files, rows.test)
     pixels = torch.split(decode(config.kind, [*files[0], *files[1]], resize), [*map(len, files)])
-    x_train, x_test = (scaled(part, stats if config.normalize else None) for part in pixels)
+    used = stats if config.normalize else None
+    x_train, x_test = (scaled(part, used) for part in pixels)
     return Data(
         x_train,
         train.labels[rows.train],
@@ -136,6 +138,7 @@ def _load(root: Path, config: TinyImagenet | Imagenet) -> Data:
         COUNTS[config.kind].classes,
         fingerprint(config),
         trained=rows.trained,
+        pixels=Pixels.of(used),
     )
 
 

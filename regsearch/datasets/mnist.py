@@ -30,6 +30,7 @@ from regsearch.datasets._official import (
 )
 from regsearch.datasets._subset import subset
 from regsearch.datasets.label_noise import HANDWRITTEN
+from regsearch.pixels import Pixels
 
 
 class Mnist(OfficialImages):
@@ -129,6 +130,7 @@ def _read(kind: str, root: Path, download: bool, normalize: bool, fingerprint: s
         y_test.long(),
         10,
         fingerprint,
+        pixels=Pixels.of(stats),
     )
 
 

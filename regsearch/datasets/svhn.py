@@ -23,6 +23,7 @@ from regsearch.datasets._official import (
     scaled,
 )
 from regsearch.datasets._subset import subset
+from regsearch.pixels import Pixels
 
 STATS = [0.4377, 0.4438, 0.4728], [0.1980, 0.2010, 0.1970]
 """Mean and deviation per channel of the training set."""
@@ -73,6 +74,7 @@ def _read(root: Path, download: bool, normalize: bool, fingerprint: str) -> Data
         torch.from_numpy(test.labels),
         10,
         fingerprint,
+        pixels=Pixels.of(stats),
     )
 
 
