@@ -2,6 +2,7 @@
 
 from regsearch.metrics import (
     attack,
+    corruptions,
     cost,
     gbr,
     layers,
@@ -9,6 +10,7 @@ from regsearch.metrics import (
     memorisation,
     predictions,
     units,
+    weight_histograms,
     weights,
 )
 from regsearch.metrics._base import (
@@ -23,10 +25,12 @@ from regsearch.metrics._base import (
     Subject,
     reading,
 )
+from regsearch.metrics._histogram import Histograms
 
 __all__ = [
     "MEASUREMENTS",
     "METRICS",
+    "Histograms",
     "Measurement",
     "MeasurementConfig",
     "Metric",
@@ -35,6 +39,7 @@ __all__ = [
     "Quantity",
     "Subject",
     "attack",
+    "corruptions",
     "cost",
     "gbr",
     "layers",
@@ -43,5 +48,6 @@ __all__ = [
     "predictions",
     "reading",
     "units",
+    "weight_histograms",
     "weights",
 ]

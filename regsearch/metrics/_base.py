@@ -10,6 +10,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from regsearch.cells import Tree
+from regsearch.metrics._histogram import Histograms
+from regsearch.pixels import Pixels
 from regsearch.registry import Registry
 from regsearch.space import Kind
 from regsearch.units import UnitGroup
@@ -70,6 +72,8 @@ class Subject(NamedTuple):
     y_test: Tensor  # [K, T] or [K, T, C]
     seed: Tensor  # [K], int64
     chunk: int  # examples that fit in memory at a time, with gradients
+    pixels: Pixels | None = None  # the scale of x; None: it is not known, or x is no image
+    seen: int = 0  # examples that each run has been trained on, counted every time
 
 
 class Quantity(NamedTuple):
@@ -86,10 +90,17 @@ class Outline(NamedTuple):
     model: nn.Module  # without data
     x: Tensor  # [1, ...], words if int64
     y: Tensor  # [1] int64, a class; or [1, C], values
+    pixels: Pixels | None = None  # as in ``Subject``
+    y_test: Tensor | None = None  # [T], all test examples
 
 
 def of_any(config: Any, outline: Outline) -> None:
     """No model and no data is refused."""
+
+
+def of_no_file(config: Any) -> str | None:
+    """The config says all."""
+    return None
 
 
 class Measurement(NamedTuple):
@@ -97,16 +108,19 @@ class Measurement(NamedTuple):
 
     ``names(config)`` are the quantities of ``measure(subject, config)``, ``[K]`` each. A name is
     one of ``quantities``, or ends in ``_`` and one of these or of the metrics, as
-    ``pgd_0.03_accuracy``. ``check(config, outline)`` raises ``SpecError`` where it cannot be made,
-    before anything is trained.
+    ``pgd_0.03_accuracy``. Histograms may come with them, under names of their own; the newest are
+    kept. ``check(config, outline)`` raises ``SpecError`` where it cannot be made, before anything
+    is trained. ``fingerprint(config)`` identifies files that it reads, which are part of a run's
+    identity.
     """
 
     config: type[MeasurementConfig]
     description: str
     names: Callable[[Any], list[str]]
-    measure: Callable[[Subject, Any], Tree]
+    measure: Callable[[Subject, Any], Mapping[str, Tensor | Histograms]]
     quantities: Mapping[str, Quantity] = MappingProxyType({})
     check: Callable[[Any, Outline], None] = of_any
+    fingerprint: Callable[[Any], str | None] = of_no_file
 
 
 MEASUREMENTS: Registry[Measurement] = Registry("measurement")

@@ -19,10 +19,8 @@ from regsearch.metrics._base import (
     Quantity,
     Subject,
 )
+from regsearch.metrics._histogram import PEAK
 from regsearch.metrics._spectral import spectral_norms
-
-WALL = 0.99
-"""Of a layer's largest magnitude: what is larger is at the wall."""
 
 QUANTITIES = {
     "layer_norm_ratio": Quantity("largest over smallest norm of a layer", "ratio", False),
@@ -77,7 +75,7 @@ def _at_wall(weight: Tensor) -> Tensor:
     """How many entries are within 1 % of the largest magnitude, ``[K]``; of zeros, none."""
     sizes = weight.abs()
     largest = sizes.amax(run_dims(sizes))
-    count = (sizes > per_run(WALL * largest, sizes)).sum(run_dims(sizes))
+    count = (sizes > per_run(PEAK * largest, sizes)).sum(run_dims(sizes))
     return count.float().masked_fill(~largest.isfinite(), torch.nan)
 
 

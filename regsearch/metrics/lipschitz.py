@@ -1,8 +1,9 @@
 r"""How far a small change of an input can move the outputs, at test examples.
 
 The local Lipschitz constant of the PathProx paper: the largest singular value
-:math:`\lVert \partial f(x) / \partial x \rVert_2` of the logits' Jacobian. The product of the
-layers' own norms bounds it everywhere (:mod:`regsearch.theory.lipschitz`).
+:math:`\lVert \partial f(x) / \partial x \rVert_2` of the logits' Jacobian, and its histogram over
+the examples (figure 1b). The product of the layers' own norms bounds it everywhere
+(:mod:`regsearch.theory.lipschitz`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from regsearch.cells import Tree
 from regsearch.errors import RegsearchError, SpecError
 from regsearch.metrics._base import (
     MEASUREMENTS,
@@ -24,6 +24,7 @@ from regsearch.metrics._base import (
     Quantity,
     Subject,
 )
+from regsearch.metrics._histogram import Histograms, count_values
 from regsearch.metrics._inputs import (
     chunks,
     for_each_run,
@@ -36,6 +37,9 @@ from regsearch.metrics._inputs import (
 )
 from regsearch.metrics._spectral import spectral_norms
 from regsearch.theory.lipschitz import lipschitz_bound
+
+BINS = 256
+"""Of the histogram; they take little room beside the time that the constants take."""
 
 
 class Lipschitz(MeasurementConfig):
@@ -61,15 +65,20 @@ def names(config: Lipschitz) -> list[str]:
     return [*found, "lipschitz_bound"] if config.bound else found
 
 
-def measure(subject: Subject, config: Lipschitz) -> Tree:
-    """Statistics of the local constants, ``[K]`` each, at least 0; logits per unit of the input."""
+def measure(subject: Subject, config: Lipschitz) -> dict[str, Tensor | Histograms]:
+    """Statistics of the local constants, ``[K]`` each, at least 0; logits per unit of the input.
+
+    And their histograms, ``lipschitz``.
+    """
     values = local_constants(subject, config.samples)
-    found = {
+    found: dict[str, Tensor | Histograms] = {
         "lipschitz_median": values.quantile(0.5, 1),
         "lipschitz_p95": values.quantile(0.95, 1),
         "lipschitz_max": values.amax(1),
     }
-    return found | {"lipschitz_bound": _bounds(subject)} if config.bound else found
+    if config.bound:
+        found["lipschitz_bound"] = _bounds(subject)
+    return found | {"lipschitz": count_values(values, BINS, signed=False)}
 
 
 def local_constants(subject: Subject, samples: int | None = None) -> Tensor:

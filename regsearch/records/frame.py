@@ -1,4 +1,4 @@
-"""Records as tables: one row a run, and one row an epoch."""
+"""Records as tables: one row a run, one row an epoch, and one row a bin of a histogram."""
 
 from __future__ import annotations
 
@@ -98,6 +98,26 @@ def curves_frame(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def distributions_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run, histogram and bin: ``run``, ``name``, ``low``, ``high``, ``count``.
+
+    Bins are closed below and open above; those of a run reach to a power of two. Values that are
+    not finite have a row without bounds.
+    """
+    columns: dict[str, list[Any]] = {"run": [], "name": [], "low": [], "high": [], "count": []}
+    for record in records:
+        for name, found in record.distributions.items():
+            unbounded = [found.missing] if found.missing else []
+            counts = [*found.counts.tolist(), *unbounded]
+            columns["run"] += [record.run] * len(counts)
+            columns["name"] += [name] * len(counts)
+            columns["low"] += [*found.edges[:-1].tolist(), *(np.nan for _ in unbounded)]
+            columns["high"] += [*found.edges[1:].tolist(), *(np.nan for _ in unbounded)]
+            columns["count"] += counts
+    dtypes = {"run": "str", "name": "str", "low": "float64", "high": "float64", "count": "int64"}
+    return _frame(columns, dtypes)
+
+
 def to_csv(frame: pd.DataFrame) -> bytes:
     """UTF-8 CSV; a text that a spreadsheet would take for a formula gets a ``'`` in front."""
     safe = frame.copy()
@@ -117,7 +137,7 @@ def _asked(
     """The columns that say what the runs were asked to do."""
     tasks = [task for _, _, task in runs]
     kept = {path: [_at(path, task) for task in tasks] for path in (LABEL_NOISE, *keep)}
-    settings = kept | _table(dict(_settings(task)) for task in tasks)
+    settings = kept | _table(dict(_settings(task)) for task in tasks) | kept
     return {
         "run": [run for run, _, _ in runs],
         "cell": [cell for _, cell, _ in runs],

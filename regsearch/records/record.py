@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from regsearch.histogram import Histogram
 
 
 class Status(StrEnum):
@@ -28,7 +30,8 @@ class Record:
     (``test_accuracy_best``), ``None`` where there is none; accuracies are fractions in [0, 1].
     ``curves`` holds one float32 array per measured quantity, one value per finished epoch, NaN
     from the epoch at which the run diverged. ``provenance`` says with what it was made: versions,
-    git commit, data fingerprint, device, engine, threads, pack size.
+    git commit, data fingerprint, device, engine, threads, pack size. ``distributions`` holds the
+    newest histograms by name (``weights/0.weight``); a diverged run has none.
     """
 
     run: str
@@ -43,6 +46,7 @@ class Record:
     metrics: dict[str, float | None]
     curves: dict[str, NDArray[np.float32]]
     provenance: dict[str, Any]
+    distributions: dict[str, Histogram] = field(default_factory=dict)
 
     @property
     def seed(self) -> int:

@@ -1,4 +1,4 @@
-"""How a record lies in the store: scalars as columns, mappings as JSON, curves as bytes.
+"""How a record lies in the store: scalars as columns, mappings as JSON, arrays as bytes.
 
 A checksum over the whole row finds what SQLite's own check cannot: a value that changed on the
 disk and still parses.
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from regsearch.histogram import Histogram
 from regsearch.records.record import Record, Status
 
 SCHEMA = """
@@ -38,7 +39,8 @@ CREATE TABLE record (
     provenance TEXT NOT NULL REFERENCES provenance (digest),
     measured   TEXT NOT NULL,  -- JSON: names of the rows of curves
     curves     BLOB NOT NULL,  -- zlib of float32, little-endian, C order, [measured, epochs]
-    checksum   INTEGER NOT NULL  -- CRC-32 of the columns from run to curves
+    checksum   INTEGER NOT NULL,  -- CRC-32 of the columns from run to curves, and of what follows
+    distributions BLOB NOT NULL DEFAULT X''  -- zlib of JSON: histograms by name; empty: none
 );
 CREATE TABLE fact (
     name  TEXT PRIMARY KEY,
@@ -46,10 +48,13 @@ CREATE TABLE fact (
 );
 """
 
-COLUMNS = (
+VERSION = 2
+
+COLUMNS_1 = (
     "run, cell, status, reason, epochs, seconds, started, finished, "
     "task, metrics, provenance, measured, curves, checksum"
 )
+COLUMNS = f"{COLUMNS_1}, distributions"
 
 
 class DamagedRowError(Exception):
@@ -94,7 +99,8 @@ def encode(record: Record, provenance: str) -> tuple[Any, ...]:
         encode_json(list(record.curves)),
     )
     curves = _encode_curves(list(record.curves.values()))
-    return *scalars, curves, _checksum(scalars, curves)
+    distributions = _encode_distributions(record.distributions)
+    return *scalars, curves, _checksum(scalars, curves, distributions), distributions
 
 
 def decode(row: Sequence[Any], provenance_of: Callable[[str], dict[str, Any]]) -> Record:
@@ -107,8 +113,8 @@ def decode(row: Sequence[Any], provenance_of: Callable[[str], dict[str, Any]]) -
     Raises:
         DamagedRowError: the row is not what was written.
     """
-    *scalars, curves, checksum = row
-    if checksum != _checksum(scalars, curves):
+    *scalars, curves, checksum, distributions = row
+    if checksum != _checksum(scalars, curves, distributions):
         raise DamagedRowError(f"run {scalars[0]}")
     run, cell, status, reason, epochs, seconds, started, finished = scalars[:8]
     task, metrics, provenance, measured = scalars[8:]
@@ -125,6 +131,7 @@ def decode(row: Sequence[Any], provenance_of: Callable[[str], dict[str, Any]]) -
         metrics=json.loads(metrics),
         curves=_decode_curves(json.loads(measured), curves),
         provenance=provenance_of(provenance),
+        distributions=_decode_distributions(distributions),
     )
 
 
@@ -146,5 +153,28 @@ def _decode_curves(measured: list[str], curves: bytes) -> dict[str, NDArray[np.f
     return dict(zip(measured, table, strict=True))
 
 
-def _checksum(scalars: Sequence[Any], curves: bytes) -> int:
-    return zlib.crc32(curves, zlib.crc32("\n".join(map(str, scalars)).encode()))
+def _encode_distributions(distributions: dict[str, Histogram]) -> bytes:
+    """No bytes where there are none: that is what a record of version 1 has."""
+    if not distributions:
+        return b""
+    plain = {
+        name: found._replace(counts=found.counts.tolist())._asdict()
+        for name, found in distributions.items()
+    }
+    return zlib.compress(encode_json(plain).encode(), level=1)
+
+
+def _decode_distributions(distributions: bytes) -> dict[str, Histogram]:
+    if not distributions:
+        return {}
+    return {
+        name: Histogram(**found | {"counts": np.array(found["counts"], np.int64)})
+        for name, found in json.loads(zlib.decompress(distributions)).items()
+    }
+
+
+def _checksum(scalars: Sequence[Any], *arrays: bytes) -> int:
+    checksum = zlib.crc32("\n".join(map(str, scalars)).encode())
+    for array in arrays:
+        checksum = zlib.crc32(array, checksum)
+    return checksum

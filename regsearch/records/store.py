@@ -21,10 +21,13 @@ from typing import Any, Self
 
 from regsearch import disk
 from regsearch.errors import ConflictError, StorageError, UnknownName
+from regsearch.records.migration import bring_up_to_date, is_whole, version_of
 from regsearch.records.record import Record, Status
 from regsearch.records.rows import (
     COLUMNS,
+    COLUMNS_1,
     SCHEMA,
+    VERSION,
     DamagedRowError,
     decode,
     decode_provenance,
@@ -35,7 +38,6 @@ from regsearch.records.rows import (
 
 NAME = "study.db"
 APPLICATION_ID = 0x52656753  # "RegS": what `file` and we know the store by
-VERSION = 1
 PATIENCE_S = 30.0  # for a reader to let go, where readers and the writer exclude each other
 PAGE_BYTES = 8192  # holds a few records; SQLite's 4096 would hold one and a waste
 BATCH = 1000  # records fetched at a time, so that no long read holds the log back
@@ -80,6 +82,7 @@ class Store:
                 if not read_only:
                     _check_content(connection, path)
                     _make_durable(connection, path)
+                    bring_up_to_date(connection)
             except BaseException:
                 connection.close()
                 raise
@@ -120,8 +123,7 @@ class Store:
         Raises:
             StorageError: a record is damaged.
         """
-        query = f"SELECT sequence, {COLUMNS} FROM record WHERE sequence > ? ORDER BY 1 LIMIT ?"  # noqa: S608
-        while batch := self._rows(query, after, BATCH):
+        while batch := self._batch(after):
             for after, *row in batch:
                 try:
                     record = decode(row, self._provenance)
@@ -129,10 +131,10 @@ class Store:
                     raise _damaged(self.path, str(damage)) from damage
                 yield after, record
 
-    def remove_failed(self) -> int:
-        """Forget the runs that failed, so that they are trained again; the number of them."""
+    def remove(self, status: Status) -> int:
+        """Forget the runs that ended so, that they may be trained again; the number of them."""
         with self._transaction("write to") as sql:
-            return sql.execute("DELETE FROM record WHERE status = 'failed'").rowcount
+            return sql.execute("DELETE FROM record WHERE status = ?", [status.value]).rowcount
 
     def facts(self) -> dict[str, Any]:
         """What ``set_facts`` was told about the study."""
@@ -163,6 +165,13 @@ class Store:
     ) -> None:
         self.close()
 
+    def _batch(self, after: int) -> list[Any]:
+        """The next records, as of one moment: a writer may be about to change the version."""
+        with self._transaction("read", "BEGIN") as sql:
+            columns = f"{COLUMNS_1}, X''" if version_of(sql) == 1 else COLUMNS
+            query = f"SELECT sequence, {columns} FROM record WHERE sequence > ? ORDER BY 1 LIMIT ?"  # noqa: S608
+            return sql.execute(query, [after, BATCH]).fetchall()
+
     def _rows(self, query: str, *values: Any) -> list[Any]:
         with _faults(self.path, "read"):
             return self._connection.execute(query, values).fetchall()
@@ -176,9 +185,11 @@ class Store:
         return self._provenances[digest]
 
     @contextmanager
-    def _transaction(self, doing: str) -> Iterator[sqlite3.Connection]:
+    def _transaction(
+        self, doing: str, begin: str = "BEGIN IMMEDIATE"
+    ) -> Iterator[sqlite3.Connection]:
         with _faults(self.path, doing):
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(begin)
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")
@@ -227,15 +238,19 @@ def _has_log(path: Path) -> bool:
 
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("BEGIN")  # so that all this is of one moment
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    version, whole = version_of(connection), is_whole(connection)
+    connection.execute("COMMIT")
     if application != APPLICATION_ID:
         raise _damaged(path, "it is not a regsearch store")
-    if version != VERSION:
+    if not 1 <= version <= VERSION:
         raise StorageError(
-            f"{path}: this is a store of version {version}, and this regsearch reads version "
+            f"{path}: this is a store of version {version}, and this regsearch reads versions 1 to "
             f"{VERSION}. Use the regsearch that wrote it, or a newer one; nothing was changed."
         )
+    if not whole:
+        raise _damaged(path, f"its columns are not those of version {version}")
 
 
 def _check_content(connection: sqlite3.Connection, path: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from regsearch.metrics import Subject
+from regsearch.pixels import Pixels
 from regsearch.train.effective import effective_weights
 
 MakeSubject = Callable[..., Subject]
@@ -40,6 +41,7 @@ def make_subject() -> MakeSubject:
             y_test=torch.randint(classes, (runs, 7)),
             seed=torch.arange(runs),
             chunk=4,
+            pixels=Pixels(),
         )
         return whole._replace(**parts)
 

@@ -24,6 +24,13 @@ def test_of_a_perceptron_and_a_convolution_by_hand(make_subject: MakeSubject) ->
     assert measured["parameters"].tolist() == [2 * 3 * 9 + 3 + 12 * 3 + 3]
 
 
+def test_training_takes_three_passes_for_every_example_seen(make_subject: MakeSubject) -> None:
+    perceptron = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3))
+    subject = make_subject(perceptron, perceptron, seen=1000)
+    products = 4 * 5 + 5 * 3
+    assert measure(subject, Cost())["training_flops"].tolist() == [3 * 2 * products * 1000] * 2
+
+
 def test_of_words_read_one_after_the_other(make_subject: MakeSubject) -> None:
     config = MODELS["lstm"].config.model_validate(
         {"kind": "lstm", "vocabulary": 9, "dimension": 4, "hidden": 5, "attention": False}

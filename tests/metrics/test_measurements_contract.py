@@ -11,7 +11,15 @@ from torch import Tensor, nn
 
 from regsearch.cells import Tree
 from regsearch.errors import SpecError
-from regsearch.metrics import MEASUREMENTS, MeasurementConfig, Outline, Subject, reading
+from regsearch.metrics import (
+    MEASUREMENTS,
+    Histograms,
+    MeasurementConfig,
+    Outline,
+    Subject,
+    reading,
+)
+from regsearch.pixels import Pixels
 
 SETTINGS: dict[str, list[dict[str, Any]]] = {
     "gbr": [
@@ -22,10 +30,23 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     ],
     "lipschitz": [{}, {"samples": 5, "bound": True}],
     "fgsm": [{"eps": [0.0, 0.1], "clip": False}, {"eps": [0.2], "require_clean_correct": True}],
+    "corruptions": [
+        {"benchmark": "mnist_c", "samples": 6},
+        {"benchmark": "cifar10_c", "families": ["fog", "contrast"], "severities": [2, 5]},
+    ],
     "pgd": [{"eps": [0.1], "samples": 6}, {"eps": [2.0], "scale": "input", "step_size": 0.5}],
 }
 CASES = [(kind, settings) for kind in MEASUREMENTS for settings in SETTINGS.get(kind, [{}])]
 MakeSubject = Callable[..., Subject]
+
+
+def made(kind: str, subject: Subject, config: MeasurementConfig) -> Tree:
+    """What is measured, ``[K, ...]`` each: numbers, and the parts of histograms."""
+    parts: Tree = {}
+    for name, found in MEASUREMENTS[kind].measure(subject, config).items():
+        whole = found._asdict() if isinstance(found, Histograms) else {"": found}
+        parts |= {f"{name}:{part}" if part else name: values for part, values in whole.items()}
+    return parts
 
 
 def configured(kind: str, settings: dict[str, Any]) -> MeasurementConfig:
@@ -60,12 +81,13 @@ def test_a_pack_is_measured_as_its_runs_alone_under_the_names_promised(
     kind: str, settings: dict[str, Any], subject: Subject
 ) -> None:
     measurement, config = MEASUREMENTS[kind], configured(kind, settings)
-    together = measurement.measure(subject, config)
-    assert list(together) == measurement.names(config)
+    together = made(kind, subject, config)
+    numbers = [name for name in together if ":" not in name]
+    assert numbers == measurement.names(config)
+    assert all(together[name].shape == (3,) for name in numbers)
     for k in range(3):
-        alone = measurement.measure(run(subject, k), config)
+        alone = made(kind, run(subject, k), config)
         for name, values in together.items():
-            assert values.shape == (3,)
             torch.testing.assert_close(alone[name], values[k : k + 1], equal_nan=True)
 
 
@@ -73,8 +95,8 @@ def test_a_pack_is_measured_as_its_runs_alone_under_the_names_promised(
 def test_how_many_examples_fit_in_memory_does_not_matter(
     kind: str, settings: dict[str, Any], subject: Subject
 ) -> None:
-    measurement, config = MEASUREMENTS[kind], configured(kind, settings)
-    whole, single = (measurement.measure(subject._replace(chunk=n), config) for n in (1000, 1))
+    config = configured(kind, settings)
+    whole, single = (made(kind, subject._replace(chunk=n), config) for n in (1000, 1))
     torch.testing.assert_close(whole, single, equal_nan=True)
 
 
@@ -82,12 +104,12 @@ def test_how_many_examples_fit_in_memory_does_not_matter(
 def test_a_diverged_run_leaves_its_neighbours_alone(
     kind: str, settings: dict[str, Any], subject: Subject
 ) -> None:
-    measurement, config = MEASUREMENTS[kind], configured(kind, settings)
-    healthy = measurement.measure(subject, config)
+    config = configured(kind, settings)
+    healthy = made(kind, subject, config)
     for value in (torch.nan, torch.inf):
         broken = {name: tensor.clone() for name, tensor in subject.params.items()}
         broken["1.weight"][1, 0, 0] = value
-        measured = measurement.measure(subject._replace(params=broken, weights=broken), config)
+        measured = made(kind, subject._replace(params=broken, weights=broken), config)
         for name, values in measured.items():
             torch.testing.assert_close(values[[0, 2]], healthy[name][[0, 2]], equal_nan=True)
 
@@ -99,7 +121,7 @@ def test_nothing_that_it_looks_at_is_changed(
     tensors = [*subject.params.values(), subject.x_train, subject.x_test]
     before = [tensor.clone() for tensor in tensors]
     with torch.no_grad():
-        measured = MEASUREMENTS[kind].measure(subject, configured(kind, settings))
+        measured = made(kind, subject, configured(kind, settings))
     assert all(torch.equal(old, new) for old, new in zip(before, tensors, strict=True))
     assert not any(tensor.requires_grad for tensor in (*tensors, *measured.values()))
 
@@ -150,4 +172,5 @@ def test_what_cannot_be_measured_is_refused_with_the_reason(
 @pytest.mark.parametrize(("kind", "settings"), CASES)
 def test_what_can_be_measured_is_not_refused(kind: str, settings: dict[str, Any]) -> None:
     model = perceptron().to("meta")
-    MEASUREMENTS[kind].check(configured(kind, settings), Outline(model, IMAGE, CLASS))
+    outline = Outline(model, IMAGE, CLASS, Pixels())
+    MEASUREMENTS[kind].check(configured(kind, settings), outline)

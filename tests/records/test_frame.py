@@ -8,8 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from regsearch.histogram import Histogram
 from regsearch.records import Record, Status
-from regsearch.records.frame import curves_frame, planned_frame, records_frame, to_csv
+from regsearch.records.frame import (
+    curves_frame,
+    distributions_frame,
+    planned_frame,
+    records_frame,
+    to_csv,
+)
 from tests.samples import float32, sample_record, sample_task
 
 FIRST = ["run", "cell", "regularizer"]
@@ -216,6 +223,28 @@ def test_curves_are_one_row_an_epoch() -> None:
         }
     )
     pd.testing.assert_frame_equal(curves_frame(records), expected)
+
+
+def test_distributions_are_one_row_a_bin() -> None:
+    found = Histogram(-2.0, 2.0, np.array([0, 1, 2, 3]), 1, 0)
+    constants = Histogram(0.0, 1.0, np.array([5, 6]), 1, 4)
+    records = [
+        sample_record(0, distributions={"weights/a": found, "lipschitz": constants}),
+        sample_record(1),
+        sample_record(2, distributions={"lipschitz": constants}),
+    ]
+    few = pd.DataFrame(
+        {"name": "lipschitz", "low": [0, 0.5, np.nan], "high": [0.5, 1, np.nan], "count": [5, 6, 4]}
+    )
+    many = pd.DataFrame(
+        {"name": "weights/a", "low": [-2, -1, 0, 1], "high": [-1, 0, 1, 2], "count": range(4)}
+    )
+    parts = [many.assign(run="0" * 16), few.assign(run="0" * 16), few.assign(run="0" * 15 + "2")]
+    expected = pd.concat(parts, ignore_index=True)[["run", "name", "low", "high", "count"]]
+    pd.testing.assert_frame_equal(distributions_frame(records), expected, check_dtype=False)
+    nothing = distributions_frame([sample_record(1)])
+    assert list(nothing.columns) == list(expected.columns)
+    assert not len(nothing)
 
 
 def test_a_spreadsheet_takes_no_text_for_a_formula() -> None:

@@ -13,8 +13,11 @@ import pytest
 
 from regsearch import disk
 from regsearch.errors import ConflictError, ExitCode, StorageError, UnknownName
+from regsearch.histogram import Histogram
 from regsearch.records import Record, Status, Store, store
 from tests.samples import float32, same, sample_record, sample_task
+
+COUNTED = Histogram(-(2.0**-70), 2.0**-70, np.array([2**62, 0, 1]), 7, 0)
 
 
 @pytest.fixture
@@ -43,6 +46,7 @@ def sql(study: Store, query: str) -> list[Any]:
         {"seconds": 0.1 + 0.2, "metrics": {"a": 1e-300, "b": None, "c": 0.1 + 0.2}},
         {"provenance": {"b": [1, None, {"ü": True}], "a": 2.5}},
         {"task": sample_task(seed=2**53 - 1, model={"kind": "none"})},
+        {"distributions": {"weights/ü": COUNTED, "b": COUNTED._replace(low=0.0, missing=3)}},
     ],
 )
 def test_a_record_comes_back_as_it_was(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -111,11 +115,11 @@ def test_retry_forgets_failed_runs_only_and_reuses_no_number(study: Store) -> No
     ends = [Status.COMPLETED, Status.DIVERGED, Status.STOPPED, Status.FAILED, Status.FAILED]
     study.add([sample_record(n, status=status) for n, status in enumerate(ends)])
     last = max(number for number, _ in study.records())
-    assert study.remove_failed() == 2
+    assert study.remove(Status.FAILED) == 2
     assert list(study.statuses().values()) == ends[:3]
     study.add([sample_record(4)])
     assert [record.seed for _, record in study.records(after=last)] == [4]
-    assert study.remove_failed() == 0
+    assert study.remove(Status.FAILED) == 0
 
 
 def test_provenance_that_many_runs_share_is_kept_once(study: Store) -> None:

@@ -73,6 +73,7 @@ ALTERATIONS = [
     "record SET metrics = replace(metrics, '0.', '1.')",
     "record SET measured = replace(measured, 'loss', 'gain')",
     "record SET curves = zeroblob(10)",
+    "record SET distributions = zeroblob(10)",
     "provenance SET content = replace(content, '2.15', '2.16')",
     "provenance SET digest = 'x'",
 ]
@@ -107,7 +108,7 @@ def golden(name: str, folder: Path) -> bytes:
 
 
 def test_a_store_of_version_1_can_be_read_and_extended(tmp_path: Path) -> None:
-    golden("store_v1.sql", tmp_path)
+    before = golden("store_v1.sql", tmp_path)
     with Store.open(tmp_path, read_only=True) as study:
         (number, record), (_, failed) = study.records()
         assert study.facts() == {"name": "golden"}
@@ -119,16 +120,34 @@ def test_a_store_of_version_1_can_be_read_and_extended(tmp_path: Path) -> None:
     assert record.curves["train_loss"].tolist() == [2.5, 0.25]
     assert record.provenance == {"torch": "2.15.0", "pack": 2}
     assert (failed.status, failed.curves, failed.metrics) == (Status.FAILED, {}, {})
+    assert record.distributions == failed.distributions == {}
+    assert (tmp_path / "study.db").read_bytes() == before, "reading changes nothing"
     with Store.open(tmp_path) as study:
-        assert study.remove_failed() == 1
+        assert study.remove(Status.FAILED) == 1
         study.add([sample_record(0)])
         assert [number for number, _ in study.records()] == [1, 3]
+        assert same(next(study.records())[1], record)
+
+
+def test_a_store_of_version_2_can_be_read_and_extended(tmp_path: Path) -> None:
+    golden("store_v2.sql", tmp_path)
+    with Store.open(tmp_path) as study:
+        (_, record), (_, diverged) = study.records()
+        study.add([sample_record(0)])
+        assert len(study.statuses()) == 3
+    assert diverged.distributions == {}
+    assert list(record.distributions) == ["weights/0.weight", "weights/0.bias", "lipschitz"]
+    weight, bias, constants = record.distributions.values()
+    assert (weight.low, weight.high, weight.peak, weight.missing) == (-0.5, 0.5, 2, 0)
+    assert weight.counts.tolist() == [3, 2**40, 0, 7]
+    assert (bias.high, bias.counts.tolist(), bias.missing) == (2.0**-140, [0, 5], 1)
+    assert constants.edges.tolist() == [0.0, 16 / 3, 32 / 3, 16.0]
 
 
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_store_of_the_next_version_is_refused(tmp_path: Path, read_only: bool) -> None:
-    before = golden("store_v2.sql", tmp_path)
-    with pytest.raises(StorageError, match=r"version 2.* version 1\..*nothing was changed"):
+    before = golden("store_v3.sql", tmp_path)
+    with pytest.raises(StorageError, match=r"version 3.* versions 1 to 2\..*nothing was changed"):
         Store.open(tmp_path, read_only=read_only)
     assert (tmp_path / "study.db").read_bytes() == before
 
