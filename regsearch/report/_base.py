@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from regsearch.histogram import Histogram
 from regsearch.registry import Registry
 from regsearch.space import Kind
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 class Metric(NamedTuple):
     """What the study judges runs by.
 
-    ``goal`` is ``maximize`` or ``minimize``; ``at`` is ``last``, ``best``, ``last10`` or
-    ``epoch:N`` (1-based).
+    ``goal`` is ``maximize`` or ``minimize``; ``at`` is ``last``, ``best``, ``last10``,
+    ``last10pct``, ``area`` or ``epoch:N`` (1-based).
     """
 
     name: str
@@ -31,6 +32,8 @@ class Results(NamedTuple):
 
     ``planned`` has one row per planned run with the columns that say what it is (``run``,
     ``cell``, ``regularizer``, hyper-parameters, factors, ``seed``), so that a missing run is known.
+    ``unasked`` has the same columns, for the runs of a declared grid that its search has not asked
+    for. ``distributions`` holds the histograms of each run by name.
     """
 
     name: str
@@ -42,6 +45,8 @@ class Results(NamedTuple):
     metric: Metric
     spec: str = ""
     facts: dict[str, Any] = {}  # noqa: RUF012 - read only
+    unasked: pd.DataFrame = pd.DataFrame()
+    distributions: dict[str, Mapping[str, Histogram]] = {}  # noqa: RUF012 - read only
 
 
 class Picture(NamedTuple):
@@ -59,15 +64,20 @@ class Picture(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One field of a table; ``strong`` is set bold, ``code`` as code."""
+    """One field of a table; ``strong`` is set bold, ``code`` as code, ``note`` small below it."""
 
     text: str
     strong: bool = False
     code: bool = False
+    note: str = ""
 
 
 class Table(NamedTuple):
-    """A table; a row of a single entry is a heading that spans all columns."""
+    """A table; a row of a single entry is a heading that spans all columns.
+
+    ``groups`` head several columns each: their title and number, together all columns. ``latex``
+    asks for the table as a LaTeX file, too.
+    """
 
     caption: str
     header: list[str]
@@ -75,6 +85,8 @@ class Table(NamedTuple):
     data: pd.DataFrame
     name: str
     folded: bool = False
+    groups: Sequence[tuple[str, int]] = ()
+    latex: bool = False
 
 
 class Section(NamedTuple):

@@ -9,6 +9,7 @@ import pandas as pd
 
 from regsearch.errors import UnknownName
 from regsearch.registry import nearest
+from regsearch.regularizers import REGULARIZERS
 from regsearch.report.cell_values import Cells, facet_title
 
 
@@ -64,6 +65,38 @@ def check_axes(
             except UnknownName as error:
                 problems.append(f"{axis}: {error}")
     return problems
+
+
+def check_regularizers(names: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """Kinds that a study with these columns does not apply; those without settings are believed."""
+    applied = {name.partition(".")[0] for name in columns}
+    known = [
+        kind
+        for kind in REGULARIZERS
+        if kind in applied or set(REGULARIZERS[kind].config.model_fields) == {"kind"}
+    ]
+    return [
+        f"regularizers[{i}]: no regularizer {kind!r} in this study.{nearest(kind, known)}"
+        for i, name in enumerate(names)
+        for kind in name.split(" + ")
+        if kind not in known
+    ]
+
+
+def chosen_regularizers(cells: Cells, names: Sequence[str]) -> dict[str, int]:
+    """Those to draw and their numbers in the study.
+
+    Raises:
+        UnknownName: the study has no such regularizer.
+    """
+    numbers = {name: i for i, name in enumerate(cells.varies)}
+    for name in names:
+        if name not in numbers:
+            raise UnknownName(
+                f"no regularizer {name!r} in this study.{nearest(name, numbers)} "
+                f"Known: {', '.join(numbers)}"
+            )
+    return {name: i for name, i in numbers.items() if not names or name in names}
 
 
 def choose_axes(cells: Cells, x: str | None, y: str | None, regularizer: str | None) -> Axes | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,10 @@ import pandas as pd
 from regsearch.report._base import Results
 from regsearch.report.quantities import Quantity, number
 from regsearch.report.stats import Array, spread
+from regsearch.train.summary import value_at
 
-STATUSES = ["completed", "diverged", "failed", "stopped", "missing"]
+STATUSES = ["completed", "diverged", "failed", "stopped", "missing", "unasked"]
+UNASKED = "not asked by the search"
 _IDENTITY = ["run", "cell", "regularizer", "seed"]
 
 
@@ -22,9 +24,9 @@ class Cells(NamedTuple):
 
     ``frame`` has one row per cell (index: its hash): ``regularizer``, the settings, ``planned``
     and one count per status. ``runs`` has one row per run, ``status`` missing where it is not
-    recorded. ``shared`` are the settings that do not belong to a regularizer.
-    ``varies`` lists per regularizer the settings that take several values; ``words`` says in each
-    cell what they are (``{"volumization.v": "v=0.5"}``).
+    recorded, unasked where its search left it out. ``shared`` are the settings that do not belong
+    to a regularizer. ``varies`` lists per regularizer the settings that take several values;
+    ``words`` says in each cell what they are (``{"volumization.v": "v=0.5"}``).
     """
 
     frame: pd.DataFrame
@@ -49,15 +51,19 @@ class Cells(NamedTuple):
         return " ".join([self.regularizer[cell], *parts])
 
 
-def gather_cells(results: Results) -> Cells:
-    """The cells of ``results``, in the order in which they were planned."""
+def gather_cells(results: Results, *, whole: bool = False) -> Cells:
+    """The cells of ``results``, in the order in which they were planned.
+
+    ``whole``: with those of a declared grid that its search has not asked for.
+    """
     settings = _setting_columns(results)
-    frames = [
-        f.reindex(columns=[*_IDENTITY, *settings]) for f in (results.planned, results.records)
-    ]
+    parts = [results.planned, results.records, *([results.unasked] if whole else [])]
+    frames = [frame.reindex(columns=[*_IDENTITY, *settings]) for frame in parts]
     frames = [frame for frame in frames if len(frame)] or frames[:1]
     runs = pd.concat(frames, ignore_index=True).drop_duplicates("run", ignore_index=True)
     runs["status"] = _statuses(runs, results.records)
+    if whole and len(results.unasked):
+        runs.loc[runs["run"].isin(results.unasked["run"]), "status"] = "unasked"
     frame = runs.drop_duplicates("cell").set_index("cell")[["regularizer", *settings]]
     counts = pd.crosstab(runs["cell"], runs["status"]).reindex(columns=STATUSES, fill_value=0)
     frame = frame.join(counts).fillna(dict.fromkeys(STATUSES, 0))
@@ -92,14 +98,37 @@ def seed_values(results: Results, cells: Cells, what: Quantity) -> pd.DataFrame:
     """
     records = results.records
     done = records[records["status"] == "completed"] if len(records) else records
-    if what.epoch is not None and len(done):
-        at = results.curves[results.curves["epoch"] == what.epoch].set_index("run")[what.name]
-        done = done.assign(**{what.column: done["run"].map(at)})
+    if what.of_curve and len(done):
+        done = done.assign(**{what.column: done["run"].map(_read_curves(results.curves, what))})
     if not len(done) or what.column not in done:
         return pd.DataFrame(index=cells.frame.index, columns=pd.Index([0]), dtype=float)
     values = done.assign(value=pd.to_numeric(done[what.column]))
     wide = values.pivot_table("value", "cell", "seed", aggfunc="first", dropna=False)
     return wide.replace([np.inf, -np.inf], np.nan).reindex(cells.frame.index).astype(float)
+
+
+def _read_curves(curves: pd.DataFrame, what: Quantity) -> dict[str, float | None]:
+    """By run, the number that ``what`` reads from its curve; nothing where it has none."""
+    if what.name not in curves:
+        return {}
+    number, runs = pd.factorize(curves["run"])
+    order = np.lexsort((curves["epoch"], number))
+    starts = np.searchsorted(number[order], np.arange(1, len(runs)))
+    each = np.split(curves[what.name].to_numpy(dtype=np.float64)[order], starts)
+    values = (value_at(curve, what.summary, what.direction >= 0) for curve in each)
+    return dict(zip(map(str, runs), values, strict=False))  # without curves, no run
+
+
+def why_fewer(counts: Mapping[Any, Any]) -> str:
+    """``1 of 3 diverged, 1 not run yet``; empty where every planned run has a value."""
+    words = {
+        "diverged": "diverged", "failed": "failed", "stopped": "stopped early",
+        "missing": "not run yet", "unasked": UNASKED,
+    }  # fmt: skip
+    lost = {word: counts[status] for status, word in words.items()}
+    planned = counts["planned"]
+    parts = [f"{n} of {planned} {word}" for word, n in lost.items() if n and n < planned]
+    return ", ".join(parts or [word for word, n in lost.items() if n == planned])
 
 
 def baseline_values(cells: Cells, values: pd.DataFrame, baseline: str) -> Array:
@@ -117,16 +146,25 @@ def baseline_values(cells: Cells, values: pd.DataFrame, baseline: str) -> Array:
     return values.reindex(rows).to_numpy(dtype=np.float64)
 
 
-def factor_groups(cells: Cells, factors: list[str]) -> list[tuple[str, pd.DataFrame]]:
-    """Title and cells of each combination of the factors that vary, in ascending order."""
+def factor_columns(cells: Cells, factors: Iterable[str]) -> list[str]:
+    """Columns that vary and belong to ``factors``; to a section such as ``model`` all within it."""
     belongs = [
         name for name in cells.shared if any(f"{name}.".startswith(f"{f}.") for f in factors)
     ]
-    varying = [name for name in belongs if cells.frame[name].nunique() > 1]
-    if not varying:
-        return [("", cells.frame)]
-    groups = cells.frame.groupby(varying, sort=True, dropna=False)
-    return [(facet_title(varying, key), part) for key, part in groups]
+    return [name for name in belongs if cells.frame[name].nunique() > 1]
+
+
+def factor_groups(cells: Cells, factors: Iterable[str]) -> list[tuple[str, pd.DataFrame]]:
+    """Title and cells of each combination of the factors that vary, in ascending order."""
+    return groups_by(cells.frame, factor_columns(cells, factors))
+
+
+def groups_by(frame: pd.DataFrame, columns: list[str]) -> list[tuple[str, pd.DataFrame]]:
+    """Title and rows of each combination of values in ``columns``, in ascending order."""
+    if not columns:
+        return [("", frame)]
+    groups = frame.groupby(columns, sort=True, dropna=False)
+    return [(facet_title(columns, key), part) for key, part in groups]
 
 
 def facet_title(columns: Sequence[str], key: Iterable[object]) -> str:

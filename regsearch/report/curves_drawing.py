@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import textwrap
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from regsearch.report.curves import CurvesInfo, Line
-from regsearch.report.drawing import COLOURS, INK, MUTED, new_figure, style, title_lines
+from regsearch.report.curves_info import CurvesInfo, Line
+from regsearch.report.drawing import COLOURS, INK, MUTED, name_above, new_figure, style, title_lines
 from regsearch.report.quantities import Quantity
 
-TITLE, NAME = 44, 62  # characters of a facet and of a line's name that fit above the axes
+TITLE = 44  # characters of a facet's title that fit above the axes
 POINTS = 200  # drawn per line at most
 
 
@@ -34,28 +33,11 @@ def draw(info: CurvesInfo) -> Figure:
                 ax.set_visible(True)
                 _draw_lines(ax, lines, what)
                 if row == 0:
-                    _name_lines(ax, "\n".join(title_lines(facet, letters)))
+                    name_above(ax, "\n".join(title_lines(facet, letters)))
                 if row == rows - 1:
                     ax.set_xlabel("epoch")
                     ax.tick_params(labelbottom=True)
     return figure
-
-
-def _name_lines(ax: Axes, title: str) -> None:
-    """A legend above the axes, where long names cover no curve, headed by the facet's title."""
-    legend = ax.legend(
-        title=title or None,
-        title_fontproperties={"size": 9, "weight": "bold"},
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        alignment="left",
-        fontsize=6.5,
-        handlelength=1.6,
-        labelspacing=0.3,
-        frameon=False,
-    )
-    for text in legend.get_texts():
-        text.set_text(textwrap.fill(text.get_text(), NAME, subsequent_indent="  "))
 
 
 def _draw_lines(ax: Axes, lines: list[Line], what: Quantity) -> None:
@@ -66,10 +48,15 @@ def _draw_lines(ax: Axes, lines: list[Line], what: Quantity) -> None:
         keep = np.unique(np.linspace(0, max(len(line.epochs) - 1, 0), POINTS).astype(int))
         if len(line.epochs):
             x, mean = line.epochs[keep], line.mean[keep] * what.scale
-            band = np.nan_to_num(line.sd[keep]) * what.scale
-            ax.fill_between(x, mean - band, mean + band, color=colour, alpha=0.15, lw=0)
+            low, high = (
+                np.where(np.isfinite(edge), edge, line.mean)[keep] * what.scale
+                for edge in (line.low, line.high)
+            )
+            ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
             mark = "o" if len(x) == 1 else ""
             ax.plot(x, mean, dash + mark, color=colour, lw=1.4, ms=3, label=_name(line))
+        elif not line.lost:  # of no run is there a curve, and its name says so
+            ax.plot([], [], dash, color=colour, label=_name(line))
         for i, (epochs, values) in enumerate(line.lost):
             label = _name(line) if not len(line.epochs) and i == 0 else None
             ax.plot(epochs, values * what.scale, color=colour, lw=0.8, label=label)
@@ -80,5 +67,5 @@ def _draw_lines(ax: Axes, lines: list[Line], what: Quantity) -> None:
 
 
 def _name(line: Line) -> str:
-    lost = f" ({len(line.lost)} diverged)" if line.lost else ""
-    return f"{line.label}{', worst' if line.role == 'worst' else ''}{lost}"
+    note = f" ({line.note})" if line.note else ""
+    return f"{line.label}{', worst' if line.role == 'worst' else ''}{note}"

@@ -13,12 +13,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 INK, MUTED, FAINT, EMPTY = "#1f2430", "#6b7280", "#d6d9e0", "#f2f3f6"
 ACCENT = "#e0245e"
 
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#5e4fa2"]
 """Colours that the colour-blind can tell apart (after Okabe and Ito), for lines and points."""
+
+NAME = 62
+"""Characters of a line's name that fit above the axes."""
 
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "h"]
 
@@ -86,6 +90,41 @@ def title_lines(title: str, letters: int) -> list[str]:
     if len(title) <= letters:
         return [title]
     return [line for part in title.split(", ") for line in textwrap.wrap(part, letters)]
+
+
+def look(kind: int) -> tuple[str, str]:
+    """Colour and marker of a study's regularizer number ``kind``, the same in every picture."""
+    return COLOURS[kind % len(COLOURS)], MARKERS[kind % len(MARKERS)]
+
+
+def legend_above(figure: Figure, handles: list[Line2D]) -> None:
+    """One legend for all axes, above them, in as many columns as the figure is wide enough for."""
+    letters = max((len(str(handle.get_label())) for handle in handles), default=0)
+    columns = int(float(figure.get_figwidth()) / (0.45 + 0.06 * letters))
+    figure.legend(
+        handles=handles,
+        loc="outside upper left",
+        ncols=max(1, min(columns, len(handles))),
+        fontsize=7,
+        labelspacing=0.35,
+        columnspacing=1.4,
+    )
+
+
+def name_above(ax: Axes, title: str, height: float = 1.0) -> None:
+    """A legend from ``height`` of the axes up, where long names cover nothing, below ``title``."""
+    legend = ax.legend(
+        title=title or None,
+        title_fontproperties={"size": 9, "weight": "bold"},
+        loc="lower left",
+        bbox_to_anchor=(0, height),
+        alignment="left",
+        fontsize=6.5,
+        handlelength=1.6,
+        labelspacing=0.3,
+    )
+    for text in legend.get_texts():
+        text.set_text(textwrap.fill(text.get_text(), NAME, subsequent_indent="  "))
 
 
 def place(figure: Figure, x: float, y: float, width: float, height: float) -> Axes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from regsearch.report._base import Results
@@ -20,7 +21,16 @@ from regsearch.report.edges import optimum_inside
 from regsearch.report.limits import limit_cases
 from regsearch.report.quantities import Quantity, quantity
 from regsearch.report.regions import region
-from regsearch.report.stats import LEVEL, difference, seeds_needed, spread
+from regsearch.report.stats import (
+    LEVEL,
+    Array,
+    Difference,
+    adjust,
+    correction_words,
+    difference,
+    seeds_needed,
+    spread,
+)
 
 Level = Literal["pass", "warn", "fail"]
 
@@ -38,6 +48,14 @@ class Judged(NamedTuple):
 
     what: Quantity
     values: pd.DataFrame
+
+
+class Contest(NamedTuple):
+    """The best cell of a facet against its rival: in words, as a test, and seed by seed."""
+
+    claim: str
+    delta: Difference
+    pairs: Array
 
 
 def health_checks(results: Results) -> list[Check]:
@@ -79,7 +97,31 @@ def _diverged(results: Results, cells: Cells, judged: Judged) -> Check:
 
 def _enough_seeds(results: Results, cells: Cells, judged: Judged) -> Check | None:
     """The best cell against the baseline, or against the best of another regularizer."""
-    weak, sure, need = [], [], 0
+    contests = _contests(results, cells, judged)
+    if not contests:
+        return None
+    p = adjust(np.array([float(contest.delta.p) for contest in contests]), "holm")
+    sure = [contest.claim for contest, chance in zip(contests, p, strict=True) if chance < LEVEL]
+    weak = [contest for contest, chance in zip(contests, p, strict=True) if not chance < LEVEL]
+    title = "Enough seeds for the difference claimed"
+    tests = f"asked for: {correction_words('holm', int(np.isfinite(p).sum()))}"
+    if not weak:
+        return Check("pass", title, f"{'; '.join(sure)} (95 % interval; {tests}).")
+    level = LEVEL / len(contests)
+    need = max(
+        seeds_needed(float(one.delta.mean), float(spread(one.pairs).sd), level=level) or 0
+        for one in weak
+    )
+    advice = f" About {need} seeds would settle it with 80 % power." if need else ""
+    if judged.values.notna().sum(axis=1).max() < 2:
+        advice = " With one seed there is no spread to judge by: run at least three."
+    claims = "; ".join(contest.claim for contest in weak)
+    return Check("warn", title, f"Not settled: {claims} ({tests}).{advice}")
+
+
+def _contests(results: Results, cells: Cells, judged: Judged) -> list[Contest]:
+    """The winner of each facet against its rival, where there is one."""
+    found = []
     for facet, part in factor_groups(cells, results.factors):
         ranked = rank_cells(part, judged.values, judged.what)
         rival = _rival(ranked, part, cells, judged)
@@ -89,21 +131,8 @@ def _enough_seeds(results: Results, cells: Cells, judged: Judged) -> Check | Non
         delta, names = difference(a, b), [cells.regularizer[c] for c in (ranked.index[0], rival)]
         gain = f"{judged.what.text(float(delta.mean), sign=True)} ± "
         claim = f"{names[0]} minus {names[1]}: {gain}{judged.what.text(float(delta.half_width))}"
-        claim = f"{facet}: {claim}" if facet else claim
-        if delta.p < LEVEL:
-            sure.append(claim)
-        else:
-            weak.append(claim)
-            need = max(need, seeds_needed(float(delta.mean), float(spread(a - b).sd)) or 0)
-    if not weak and not sure:
-        return None
-    title = "Enough seeds for the difference claimed"
-    if not weak:
-        return Check("pass", title, f"{'; '.join(sure)} (95 % interval).")
-    advice = f" About {need} seeds would settle it with 80 % power." if need else ""
-    if judged.values.notna().sum(axis=1).max() < 2:
-        advice = " With one seed there is no spread to judge by: run at least three."
-    return Check("warn", title, f"Not settled: {'; '.join(weak)}.{advice}")
+        found.append(Contest(f"{facet}: {claim}" if facet else claim, delta, a - b))
+    return found
 
 
 def _rival(ranked: pd.DataFrame, part: pd.DataFrame, cells: Cells, judged: Judged) -> str | None:

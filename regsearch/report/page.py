@@ -19,6 +19,7 @@ from regsearch.report._base import REPORTS, Picture, Results, Section
 from regsearch.report.cell_data import cell_data
 from regsearch.report.cell_values import gather_cells
 from regsearch.report.health import health_checks
+from regsearch.report.latex import to_latex
 from regsearch.report.opening import facts, failures, status_counts, versions
 from regsearch.space import Kind
 
@@ -148,6 +149,8 @@ def _figure_files(sections: list[Section], drawn: dict[str, Drawn]) -> dict[str,
         files[f"{name}.csv"] = to_csv(picture.data)
     for table in (table for section in sections for table in section.tables):
         files[f"{table.name}.csv"] = to_csv(table.data)
+        if table.latex:
+            files[f"{table.name}.tex"] = to_latex(table).encode()
     return files
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,6 +14,7 @@ from regsearch.report._base import REPORTS, Picture, Report, Results, Section
 from regsearch.report.axes import Axes, check_axes, choose_axes
 from regsearch.report.cell_values import Cells, gather_cells
 from regsearch.report.phase_info import (
+    Edge,
     Panel,
     PhaseDiagramInfo,
     Square,
@@ -20,6 +22,7 @@ from regsearch.report.phase_info import (
     phase_diagram_info,
 )
 from regsearch.report.quantities import Quantity, check_quantity, known_quantity
+from regsearch.report.stats import Correction, Method, correction_words, interval_words
 from regsearch.space import Kind
 
 if TYPE_CHECKING:
@@ -38,9 +41,23 @@ class PhaseDiagram(Kind):
     metrics: list[str] = Field(
         default_factory=lambda: ["best", "last10", "gap"],
         min_length=1,
-        description="last, best, last10, gap, epoch:N, or a column's name",
+        description="last, best, last10, last10pct, gap, area, epoch:N, or a column's name",
     )
     baseline: Annotated[str, Field(description="regularizer that cells are compared with")] = "none"
+    early_stopped: Annotated[
+        Literal["refuse", "allow"],
+        Field(description="whether a scheduler may stop cells of the map early, which biases it"),
+    ] = "refuse"
+    correction: Correction = "benjamini_hochberg"
+    interval: Method = "t"
+    level: Annotated[
+        float | None,
+        Field(description="draw the edge at this level, not that of what beats the baseline"),
+    ] = None
+    level_of: Annotated[
+        Literal["value", "difference"],
+        Field(description="what the level is of: the metric, or its difference from the baseline"),
+    ] = "value"
 
 
 def check(config: PhaseDiagram, columns: Sequence[str]) -> list[str]:
@@ -53,7 +70,7 @@ def check(config: PhaseDiagram, columns: Sequence[str]) -> list[str]:
 
 def sections(results: Results, config: PhaseDiagram) -> list[Section]:
     """The plane once per metric, and its difference from the baseline where there is one."""
-    cells = gather_cells(results)
+    cells = gather_cells(results, whole=True)
     axes = choose_axes(cells, config.x, config.y, config.regularizer)
     if axes is None:
         text = "No regularizer of this study has a hyper-parameter that varies."
@@ -61,33 +78,44 @@ def sections(results: Results, config: PhaseDiagram) -> list[Section]:
     pictures, contrasts = [], []
     for word in config.metrics:
         what = known_quantity(word, results)
-        info = phase_diagram_info(results, cells, axes, what, config.baseline)
+        compared = results.metric.at if results.metric.at in config.metrics else config.metrics[0]
+        edge = _edge(config) if word == compared else None
+        info = phase_diagram_info(
+            results, cells, axes, what, config.baseline, config.correction, edge
+        )
         stem = _stem(cells, axes, what)
         pictures.append(picture(stem, info, cells))
-        compared = results.metric.at if results.metric.at in config.metrics else config.metrics[0]
         if word == compared and config.baseline in set(cells.varies) - {axes.regularizer}:
-            info = difference_map_info(results, cells, axes, what, config.baseline)
+            tests = config.correction, config.interval
+            info = difference_map_info(results, cells, axes, what, config.baseline, *tests)
             contrasts.append(picture(f"{stem}_minus_{config.baseline}", info, cells))
     title = f"Phase diagram of {axes.regularizer}" if axes.y else f"{axes.regularizer} by {axes.x}"
     made = [Section(title, _READING, pictures, [])]
     if contrasts:
         title = f"{axes.regularizer} minus {config.baseline}"
-        made.append(Section(title, _READING_DIFFERENCE, contrasts, []))
+        made.append(Section(title, _reading_difference(config), contrasts, []))
     return made
+
+
+def _edge(config: PhaseDiagram) -> Edge | None:
+    return None if config.level is None else Edge(config.level, config.level_of == "difference")
 
 
 _READING = (
     "Measured cells only: nothing is interpolated. A number is the mean over the seeds that ran to "
     "the end, with the standard deviation below it; n is given where seeds are missing. Bright is "
-    "better. Lines rest on one test per cell at the 5 % level, not corrected for the number of "
-    "cells. Click a cell to see its runs."
+    "better. Lines rest on paired t-tests, corrected for their number as the caption says. Click a "
+    "cell to see its runs."
 )
-_READING_DIFFERENCE = (
-    "Difference of the means over common seeds, with the half-width of its 95 % interval (paired "
-    "t-test; Welch's where fewer than two seeds are common). Bold: the interval excludes zero; not "
-    "corrected for the number of cells, so of 100 cells that equal the baseline about 5 are bold. "
-    "Blue is better, red is worse than the baseline."
-)
+
+
+def _reading_difference(config: PhaseDiagram) -> str:
+    return (
+        f"Difference of the means over common seeds, with its {interval_words(config.interval)}. "
+        "Bold: more than chance by the paired t-test (Welch's where fewer than two seeds are "
+        "common), corrected as the caption says; a cell with a diverged run is never bold. Blue is "
+        "better, red is worse than the baseline."
+    )
 
 
 def picture(stem: str, info: PhaseDiagramInfo, cells: Cells) -> Picture:
@@ -112,12 +140,17 @@ def draw_phase_diagram(info: PhaseDiagramInfo) -> Figure:
 def describe(info: PhaseDiagramInfo, cells: Cells, square: Square) -> str:
     """One line about a square: setting, value, spread, n and what is wrong with it."""
     value = info.what.pair(square.mean, square.spread)
+    if info.interval == "bootstrap" and math.isfinite(square.low):
+        low, high = (info.what.text(end, sign=True) for end in (square.low, square.high))
+        value = f"{info.what.text(square.mean, sign=True)} [{low}, {high}]"
     counted = f"{value} (n = {square.n})" if square.n else ""
-    return " · ".join(part for part in (cells.label(square.cell), counted, square.note) if part)
+    chance = f"p = {square.p:.2g}" if info.diverging and math.isfinite(square.p) else ""
+    parts = (cells.label(square.cell), counted, chance, square.note)
+    return " · ".join(part for part in parts if part)
 
 
 def caption(info: PhaseDiagramInfo, cells: Cells) -> str:
-    """What is drawn, and the best cell of each facet in words."""
+    """What is drawn, the best cell of each facet in words, and what the marks rest on."""
     lines = [f"{info.label}."]
     for panel in info.panels:
         best = next((s for s in panel.squares if s.best), None)
@@ -129,7 +162,19 @@ def caption(info: PhaseDiagramInfo, cells: Cells) -> str:
             )
     if info.diverging and not info.tested:
         lines.append("Too few seeds: nothing can be told apart.")
-    return " ".join(lines)
+    return " ".join([*lines, *_tests(info)])
+
+
+def _tests(info: PhaseDiagramInfo) -> list[str]:
+    if info.edge:
+        return ["The line parts measured neighbours on either side of the level; it is no test."]
+    edge = any(panel.boundary for panel in info.panels)
+    against = f"Edge of what beats {info.baseline}" if edge else f"Tests against {info.baseline}"
+    mark = "Bold" if info.diverging else against
+    families = ((mark, info.compared), ("Told apart from the best", info.rivals))
+    return [
+        f"{name}: {correction_words(info.correction, count)}." for name, count in families if count
+    ]
 
 
 def _equals(panel: Panel, best: Square) -> str:
@@ -154,7 +199,8 @@ def _data(info: PhaseDiagramInfo, cells: Cells) -> pd.DataFrame:
         for panel in info.panels
         for square in panel.squares
     ]
-    frame = pd.DataFrame(rows, columns=["facet", *Square._fields]).drop(columns=["x", "y"])
+    hidden = ["x", "y"] if info.diverging else ["x", "y", "low", "high"]
+    frame = pd.DataFrame(rows, columns=["facet", *Square._fields]).drop(columns=hidden)
     settings = cells.frame[[c for c in cells.settings if cells.frame[c].notna().any()]]
     return frame.join(settings, on="cell")
 

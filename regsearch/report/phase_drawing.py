@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from regsearch.report.beside_drawing import draw_beside
+from regsearch.report.cell_values import UNASKED
 from regsearch.report.drawing import (
     ACCENT,
     EMPTY,
@@ -220,18 +221,24 @@ def _write_square(square: Square, info: PhaseDiagramInfo, ink: str, size: float)
     bold = info.diverging and not square.tied
     value = info.what.text(square.mean, sign=info.diverging)
     below = f"±{info.what.text(square.spread)}" if math.isfinite(square.spread) else ""
+    if info.interval == "bootstrap" and math.isfinite(square.low):
+        low, high = (info.what.text(end, sign=True) for end in (square.low, square.high))
+        below = f"{low}…{high}"
     if square.diverged:
         below = f"{square.diverged}/{square.planned} div."
     elif square.n < square.planned:
         below = f"{below} n={square.n}".strip()
     number = Label(x, y + 0.1, value, 7.6 * size, ink, bold)
-    return [number, Label(x, y - 0.24, below, small, ink)]
+    fitting = small * min(1.0, 11 / max(len(below), 1))
+    return [number, Label(x, y - 0.24, below, fitting, ink)]
 
 
 def _reason(square: Square) -> list[str]:
     """Why there is no number, in at most three short lines."""
     if square.diverged == square.planned:
         return ["diverged"]
+    if square.note == UNASKED:  # most of the plane: said once, below
+        return []
     short = square.note.replace(" yet", "").replace("stopped early", "stopped")
     return textwrap.wrap(short.split(",")[0], 10)[:3]
 
@@ -248,19 +255,26 @@ def _draw_edges(ax: Axes, lines: list[Segment], colour: str, width: float) -> No
 def _legend(figure: Figure, info: PhaseDiagramInfo) -> None:
     """Only the marks that this picture has."""
     squares = [square for panel in info.panels for square in panel.squares]
+    level = "5 %" if info.correction == "none" else "5 %, corrected"
     handles: list[Patch | Line2D] = []
     if any(square.best for square in squares):
         handles.append(Line2D([], [], marker="*", ms=9, color=INK, ls="none", label="best cell"))
     if any(panel.outline for panel in info.panels):
-        label = "not distinguishable from it (paired t, 5 %)"
+        label = f"not distinguishable from it (paired t, {level})"
         handles.append(Patch(fill=False, edgecolor=INK, lw=1.5, label=label))
     if any(panel.boundary for panel in info.panels):
-        label = f"edge of what beats {info.baseline} ({'5 %' if info.tested else 'one seed'})"
+        label = f"edge of what beats {info.baseline} ({level if info.tested else 'one seed'})"
+        if info.edge:
+            over = f" over {info.baseline}" if info.edge.of_difference else ""
+            label = f"edge at {info.what.text(info.edge.level, sign=bool(over))}{over}"
         handles.append(Line2D([], [], color=ACCENT, lw=2, label=label))
     if any(square.diverged for square in squares):
         label = "diverged runs, not in the mean"
         handles.append(Patch(facecolor=FAINT, edgecolor=MUTED, hatch="//////", lw=0, label=label))
-    if any(not math.isfinite(s.mean) and not s.diverged for s in squares):
+    blank = {s.note for s in squares if not math.isfinite(s.mean) and not s.diverged}
+    if UNASKED in blank:
+        handles.append(Patch(facecolor=EMPTY, edgecolor=FAINT, lw=0.6, label=f"blank: {UNASKED}"))
+    if blank - {UNASKED}:
         handles.append(Patch(facecolor=EMPTY, edgecolor=FAINT, lw=0.6, label="no value: see text"))
     if handles:
         figure.legend(handles=handles, loc="lower left", ncols=len(handles), handlelength=1.4)

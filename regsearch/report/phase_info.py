@@ -12,9 +12,23 @@ import pandas as pd
 from regsearch.report._base import Results
 from regsearch.report.axes import Axes, facet_groups
 from regsearch.report.beside import Beside, beside_of
-from regsearch.report.cell_values import Cells, baseline_values, rank_cells, seed_values
+from regsearch.report.cell_values import (
+    Cells,
+    baseline_values,
+    rank_cells,
+    seed_values,
+    why_fewer,
+)
 from regsearch.report.quantities import Quantity, number
-from regsearch.report.stats import LEVEL, Array, Difference, difference, spread
+from regsearch.report.stats import (
+    LEVEL,
+    Array,
+    Correction,
+    Method,
+    adjust,
+    difference,
+    spread,
+)
 
 Segment = tuple[tuple[float, float], tuple[float, float]]
 
@@ -23,7 +37,9 @@ class Square(NamedTuple):
     """One cell of the plane; ``x`` and ``y`` are positions on the axes (0, 1, ...) or values.
 
     ``mean`` is NaN where no run has a value, and ``note`` then says why. In a difference map
-    ``spread`` is the half-width of the 95 % interval, else the standard deviation over seeds.
+    ``spread`` is half the length of the 95 % interval from ``low`` to ``high``, else the standard
+    deviation over seeds. ``p`` is corrected; it belongs to the comparison with the baseline in a
+    difference map, else with the best cell.
     """
 
     cell: str
@@ -37,6 +53,9 @@ class Square(NamedTuple):
     note: str
     best: bool = False
     tied: bool = False  # not distinguishable from the best, or from no difference
+    p: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
 
 
 class Panel(NamedTuple):
@@ -49,8 +68,19 @@ class Panel(NamedTuple):
     beside: Beside
 
 
+class Edge(NamedTuple):
+    """A level of the quantity, or of its difference from the baseline, that bounds a region."""
+
+    level: float
+    of_difference: bool
+
+
 class PhaseDiagramInfo(NamedTuple):
-    """All that a picture shows; ``ticks`` are empty where cells lie at their values (no grid)."""
+    """All that a picture shows; ``ticks`` are empty where cells lie at their values (no grid).
+
+    ``correction`` is over all facets together: ``compared`` cells with the baseline, ``rivals``
+    with the best cells.
+    """
 
     axes: Axes
     what: Quantity
@@ -62,6 +92,11 @@ class PhaseDiagramInfo(NamedTuple):
     clipped: tuple[bool, bool]  # values beyond the lower, the upper end of the colour scale
     diverging: bool
     baseline: str
+    correction: Correction
+    compared: int
+    rivals: int = 0
+    interval: Method = "t"
+    edge: Edge | None = None  # that the boundary lies at, rather than at what a test tells
 
     @property
     def tested(self) -> bool:
@@ -70,48 +105,76 @@ class PhaseDiagramInfo(NamedTuple):
 
 
 def phase_diagram_info(
-    results: Results, cells: Cells, axes: Axes, what: Quantity, baseline: str = "none"
+    results: Results,
+    cells: Cells,
+    axes: Axes,
+    what: Quantity,
+    baseline: str = "none",
+    correction: Correction = "benjamini_hochberg",
+    edge: Edge | None = None,
 ) -> PhaseDiagramInfo:
-    """Mean over seeds in each cell, the best cell, its equals, and the baseline's boundary."""
+    """Mean over seeds in each cell, the best cell, its equals, and the baseline's boundary.
+
+    With ``edge``, the boundary between cells on either side of it instead.
+    """
     values = seed_values(results, cells, what)
-    base = baseline_values(cells, values, baseline)
-    table = _measured(cells, values.to_numpy())
-    table["better"] = _better(table, difference(values.to_numpy(), base), what, base)
-    panels, scale = [], _scale(cells, axes)
-    for title, group in facet_groups(cells, axes):
-        part = _mark_best(table.loc[group.index], values, what)
-        panels.append(_panel(title, part, cells, axes, scale, values, what))
+    groups = facet_groups(cells, axes)
+    table = _measured(cells, values.to_numpy()).loc[_shown(groups)]
+    table = _against_baseline(table, cells, values, baseline, correction)
+    table["better"] = _beyond(table, what, edge) if edge else _better(table, what, values.shape[1])
+    compared = 0 if edge else int(table["p"].notna().sum())
+    table = _mark_best(table, groups, values, what, correction)
+    scale = _scale(cells, axes)
+    panels = [
+        _panel(title, table.loc[group.index], cells, axes, scale, values, what)
+        for title, group in groups
+    ]
     shown = [s.mean for p in panels for s in p.squares] + [
         point.mean for p in panels for bars in p.beside.groups for point in bars.points
     ]
     ticks = [number(v) for v in scale.x], [number(v) for v in scale.y]
-    limits = _limits(shown)
-    return PhaseDiagramInfo(axes, what, what.label, panels, *ticks, *limits, False, baseline)
+    limits, clipped = _limits(shown)
+    rivals = int(table["p"].notna().sum())
+    return PhaseDiagramInfo(
+        axes, what, what.label, panels, *ticks, limits, clipped, False, baseline,
+        correction, compared, rivals, edge=edge,
+    )  # fmt: skip
 
 
 def difference_map_info(
-    results: Results, cells: Cells, axes: Axes, what: Quantity, baseline: str = "none"
+    results: Results,
+    cells: Cells,
+    axes: Axes,
+    what: Quantity,
+    baseline: str = "none",
+    correction: Correction = "benjamini_hochberg",
+    interval: Method = "t",
 ) -> PhaseDiagramInfo:
     """Cell minus baseline, paired over common seeds, with the 95 % interval of the mean."""
     values = seed_values(results, cells, what)
-    delta = difference(values.to_numpy(), baseline_values(cells, values, baseline))
-    table = _measured(cells, values.to_numpy())
-    table["note"] = np.where(
-        np.isnan(delta.mean) & (table["n"] > 0), f"no {baseline} run to compare with", table["note"]
-    )
-    table["mean"], table["spread"] = delta.mean, delta.half_width
-    table["n"] = np.where(delta.n > 0, delta.n, table["n"]).astype(int)
-    table["best"], table["tied"] = False, ~(delta.p < LEVEL)
-    panels, scale = [], _scale(cells, axes)
-    for title, group in facet_groups(cells, axes):
-        squares = _squares(table.loc[group.index], axes, scale)
-        panels.append(Panel(title, squares, [], [], Beside([], None)))
+    groups = facet_groups(cells, axes)
+    table = _measured(cells, values.to_numpy()).loc[_shown(groups)]
+    table = _against_baseline(table, cells, values, baseline, correction, interval)
+    unmatched = table["difference"].isna() & (table["n"] > 0)
+    table["note"] = table["note"].mask(unmatched, f"no {baseline} run to compare with")
+    table["mean"], table["spread"] = table["difference"], table["half_width"]
+    table["n"] = table["n"].mask(table["pairs"] > 0, table["pairs"]).astype(int)
+    table["best"], table["tied"] = False, ~(table["p"] < LEVEL)
+    scale = _scale(cells, axes)
+    panels = [
+        Panel(title, _squares(table.loc[group.index], axes, scale), [], [], Beside([], None))
+        for title, group in groups
+    ]
     far = _centred_limit([s.mean * what.direction for p in panels for s in p.squares])
     means = np.array([s.mean for p in panels for s in p.squares])
-    limits = (-far, far), (bool((means < -far).any()), bool((means > far).any()))
+    clipped = bool((means < -far).any()), bool((means > far).any())
     label = f"{what.words}: difference from {baseline}{' (points)' if what.percent else ''}"
     ticks = [number(v) for v in scale.x], [number(v) for v in scale.y]
-    return PhaseDiagramInfo(axes, what, label, panels, *ticks, *limits, True, baseline)
+    compared = int(table["p"].notna().sum())
+    return PhaseDiagramInfo(
+        axes, what, label, panels, *ticks, (-far, far), clipped, True, baseline,
+        correction, compared, 0, interval,
+    )  # fmt: skip
 
 
 class _Scale(NamedTuple):
@@ -153,49 +216,89 @@ def _positions(values: Sequence[object], tested: list[object]) -> list[float]:
     return [order[value] for value in values]
 
 
+def _shown(groups: Sequence[tuple[str, pd.DataFrame]]) -> list[str]:
+    return [cell for _, group in groups for cell in group.index]
+
+
 def _measured(cells: Cells, values: Array) -> pd.DataFrame:
     """``cells.frame`` with mean, spread, n and the reason why a cell has no value."""
     mean, sd, n = spread(values)
-    table = cells.frame.assign(mean=mean, spread=sd, n=n.astype(int))
-    table["note"] = [_note(row) for row in table.itertuples()]
+    table = cells.frame.assign(mean=mean, spread=sd, n=n.astype(int), low=np.nan, high=np.nan)
+    table["note"] = [why_fewer(row) for row in table.to_dict("records")]
     return table
 
 
-def _note(row: NamedTuple | object) -> str:
-    """``1 of 3 diverged, 1 not run yet``; empty where every planned run has a value."""
-    words = {"diverged": "diverged", "failed": "failed", "stopped": "stopped early"}
-    counts = {words.get(s, "not run yet"): getattr(row, s) for s in [*words, "missing"]}
-    planned = getattr(row, "planned", 0)
-    parts = [f"{n} of {planned} {word}" for word, n in counts.items() if n and n < planned]
-    return ", ".join(parts or [word for word, n in counts.items() if n == planned])
+def _against_baseline(
+    table: pd.DataFrame,
+    cells: Cells,
+    values: pd.DataFrame,
+    baseline: str,
+    correction: Correction,
+    interval: Method = "t",
+) -> pd.DataFrame:
+    """``table`` with each cell's difference from the baseline, and its p-value, corrected.
+
+    Cells of which a run diverged are not tested: their survivors are a selection.
+    """
+    base = pd.DataFrame(baseline_values(cells, values, baseline), index=cells.frame.index)
+    base = base.loc[table.index]
+    delta = difference(values.loc[table.index].to_numpy(), base.to_numpy(), interval)
+    sound = np.where(table["diverged"] == 0, delta.p, np.nan)
+    return table.assign(
+        difference=delta.mean,
+        half_width=delta.half_width,
+        pairs=delta.n.astype(int),
+        p=adjust(sound, correction),
+        low=delta.low,
+        high=delta.high,
+        trains=base.notna().any(axis=1),
+    )
 
 
-def _better(table: pd.DataFrame, delta: Difference, what: Quantity, base: Array) -> Array:
+def _better(table: pd.DataFrame, what: Quantity, seeds: int) -> Array:
     """1 where a cell beats the baseline at the 5 % level, 0 where it does not, NaN for unknown.
 
     Where the whole study has one seed there is no test, and the sign decides. A cell with a
     diverged run does not beat a baseline that trains.
     """
-    tested = np.isfinite(delta.p)
-    known = tested if base.shape[-1] > 1 else np.isfinite(delta.mean)
-    sure = np.where(tested, delta.p < LEVEL, True)
-    better = np.where(known, (delta.mean * what.direction > 0) & sure, np.nan)
-    lost = (table["diverged"] > 0) & np.logical_or.reduce(np.isfinite(base), axis=-1)
-    return np.where(lost, 0.0, better)
+    tested = table["p"].notna()
+    known = tested if seeds > 1 else table["difference"].notna()
+    sure = (table["p"] < LEVEL) | ~tested
+    better = ((table["difference"] * what.direction > 0) & sure).astype(float).where(known)
+    lost = (table["diverged"] > 0) & table["trains"]
+    return np.asarray(better.mask(lost, 0.0), dtype=np.float64)
 
 
-def _mark_best(part: pd.DataFrame, values: pd.DataFrame, what: Quantity) -> pd.DataFrame:
-    """The best mean among the cells with most seeds and no diverged run, and its equals."""
-    part = part.assign(best=False, tied=False)
-    ranked = rank_cells(part, values, what)
-    if not len(ranked) or not what.direction:
-        return part
-    best = ranked.index[0]
-    sound = part.index[(part["n"] > 0) & (part["diverged"] == 0)]
-    against = difference(values.loc[sound].to_numpy(), values.loc[best].to_numpy())
-    part.loc[sound, "tied"] = ~(against.p < LEVEL)
-    part.loc[best, ["best", "tied"]] = True
-    return part
+def _beyond(table: pd.DataFrame, what: Quantity, edge: Edge) -> Array:
+    """1 where a cell's mean is better than the edge, 0 where it is not or a run diverged."""
+    values = table["difference"] if edge.of_difference else table["mean"]
+    beyond = ((values - edge.level) * (what.direction or 1) > 0).astype(float)
+    return np.asarray(beyond.where(values.notna()).mask(table["diverged"] > 0, 0.0))
+
+
+def _mark_best(
+    table: pd.DataFrame,
+    groups: Sequence[tuple[str, pd.DataFrame]],
+    values: pd.DataFrame,
+    what: Quantity,
+    correction: Correction,
+) -> pd.DataFrame:
+    """Each facet's best mean among the cells with most seeds and no diverged run; its equals.
+
+    None where a search chose the seeds: it gives most of them where a question was open.
+    """
+    table = table.assign(best=False, tied=False, p=np.nan, low=np.nan, high=np.nan)
+    for _, group in groups if what.direction else []:
+        part = table.loc[group.index]
+        best = rank_cells(part, values, what).index[:1]
+        if len(best) and not part["unasked"].any():
+            sound = part.index[(part["n"] > 0) & (part["diverged"] == 0)]
+            against = difference(values.loc[sound].to_numpy(), values.loc[best[0]].to_numpy())
+            table.loc[sound, "p"], table.loc[sound, "tied"] = against.p, True
+            table.loc[best, "p"], table.loc[best, "best"] = np.nan, True
+    table["p"] = adjust(table["p"].to_numpy(), correction)
+    table["tied"] &= ~(table["p"] < LEVEL)
+    return table
 
 
 def _panel(
@@ -222,8 +325,8 @@ def _panel(
 def _squares(part: pd.DataFrame, axes: Axes, scale: _Scale) -> list[Square]:
     x = scale.along_x(part[axes.x].tolist())
     y = scale.along_y(part[axes.y].tolist()) if axes.y else [0.0] * len(part)
-    kept = ["mean", "spread", "n", "diverged", "planned", "note", "best", "tied"]
-    rows = zip(part.index, x, y, *(part[name].tolist() for name in kept), strict=True)
+    rest = (part[name].tolist() for name in Square._fields[3:])
+    rows = zip(part.index, x, y, *rest, strict=True)
     return [Square(*row) for row in rows]
 
 

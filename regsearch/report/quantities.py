@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from regsearch.errors import UnknownName
 from regsearch.metrics import reading
+from regsearch.metrics.cost import TRAINING
 from regsearch.registry import nearest
 from regsearch.report._base import Metric, Results
 
@@ -16,9 +17,14 @@ SUMMARIES = {
     "last": "last epoch",
     "best": "best epoch",
     "last10": "mean of the last 10 epochs",
+    "last10pct": "mean of the last 10 % of epochs",
     "gap": "best minus last 10",
+    "area": "area under the curve",
 }
-_SUFFIX = re.compile(r"^(?P<name>.+?)(?:_(?P<summary>best|last10|gap)|@(?P<epoch>\d+))?$")
+_SUFFIX = re.compile(
+    r"^(?P<name>.+?)(?:_(?P<summary>best|last10|last10pct|gap|area)|@(?P<epoch>\d+))?$"
+)
+_OF_CURVE = ("last10pct", "area")  # in no record: read from the curve
 _EPOCH = re.compile(r"^epoch:([1-9]\d*)$")
 
 
@@ -29,7 +35,7 @@ class Quantity(NamedTuple):
     """
 
     name: str  # test_accuracy
-    summary: str  # last, best, last10, gap or epoch:N
+    summary: str  # last, best, last10, last10pct, gap, area or epoch:N
     direction: int
     percent: bool
 
@@ -38,6 +44,11 @@ class Quantity(NamedTuple):
         """The epoch at which the curve is read, where the summary names one."""
         found = _EPOCH.match(self.summary)
         return int(found[1]) if found else None
+
+    @property
+    def of_curve(self) -> bool:
+        """Whether its number is no column of the records and comes from the curve."""
+        return self.epoch is not None or self.summary in _OF_CURVE
 
     @property
     def column(self) -> str:
@@ -55,6 +66,8 @@ class Quantity(NamedTuple):
     @property
     def words(self) -> str:
         """``Test accuracy, best epoch``."""
+        if self.name in TRAINING:  # of all epochs
+            return title(self.name)
         where = SUMMARIES.get(self.summary, self.summary.replace(":", " "))
         return f"{title(self.name)}, {where}"
 
@@ -104,7 +117,8 @@ def check_quantity(word: str, columns: Sequence[str]) -> list[str]:
     """The problem with ``word`` as a quantity of a study with these columns, if there is one."""
     if word in SUMMARIES or _EPOCH.match(word) or word in columns:
         return []
-    if "@" in word and quantity(word, Metric("")).name in columns:
+    what = quantity(word, Metric(""))
+    if what.of_curve and what.name in columns:
         return []
     return [
         f"no measured quantity named {word!r}.{nearest(word, [*SUMMARIES, *columns])} "

@@ -15,11 +15,11 @@ import pytest
 
 from regsearch.errors import UnknownName
 from regsearch.report import Results, write_report
-from regsearch.report.curves import Curves
+from regsearch.report.curves_info import Curves
 from regsearch.report.page import make_sections
 from regsearch.report.pareto import Pareto
 from regsearch.report.phase_diagram import PhaseDiagram
-from regsearch.report.table import TableReport
+from regsearch.report.table_info import TableReport
 
 PLANE = {
     "volumization": {"v": [0.0, 1.0, 2.0], "alpha": [-1.0, 1.0]},

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from scipy import stats as oracle
 
 from regsearch.report import REPORTS, Results
 from regsearch.report.axes import choose_axes
@@ -143,6 +144,61 @@ def test_differences_are_paired_and_zero_in_the_limit_case(results: Results) -> 
     assert squares["2", "-1"].mean == pytest.approx(0.25)
     assert not squares["2", "-1"].tied
     assert info.limits[0] == -info.limits[1]
+
+
+def gains(kind: str, settings: dict[str, float], noise: float, seed: int) -> float | str:
+    """p = 0.008 at v = 1, 0.031 at v = 2 and 4, 0.38 at v = 8; one run of v = 16 diverges."""
+    if kind == "none":
+        return 0.5 + JITTER[seed]
+    if settings["v"] == 16 and seed == 0:
+        return "diverged"
+    noise_of = {1.0: 0.005, 2.0: 0.01, 4.0: 0.01, 8.0: 0.05, 16.0: 0.001}[settings["v"]]
+    return 0.5 + JITTER[seed] + 0.032 + noise_of * [-1, 0, 1][seed]
+
+
+@pytest.mark.parametrize(
+    ("correction", "beating"),
+    [("none", ["1", "2", "4"]), ("holm", ["1"]), ("benjamini_hochberg", ["1", "2", "4"])],
+)
+def test_a_difference_is_marked_by_its_corrected_p_value(
+    make_study: Callable[..., Results], correction: str, beating: list[str]
+) -> None:
+    """t = 0.032 sqrt(3) / s with two degrees of freedom, and four tests, as survivors have none.
+
+    Holm asks for p < 0.0125, then for 0.0167; Benjamini and Hochberg for three below 0.0375.
+    """
+    results = make_study(gains, {"volumization": {"v": [1.0, 2.0, 4.0, 8.0, 16.0]}, "none": {}})
+    cells = gather_cells(results)
+    axes = choose_axes(cells, None, None, None)
+    assert axes is not None
+    what = quantity("last10", results.metric)
+    info = difference_map_info(results, cells, axes, what, "none", correction)  # type: ignore[arg-type]
+    squares = {info.x_ticks[int(s.x)]: s for s in info.panels[0].squares}
+    assert [v for v, square in squares.items() if not square.tied] == beating
+    assert info.compared == 4
+    assert math.isnan(squares["16"].p)
+    assert squares["16"].mean == pytest.approx(0.0325)
+    if correction == "none":
+        t = [0.032 * math.sqrt(3) / sd for sd in (0.005, 0.01, 0.01, 0.05)]
+        expected = 2 * oracle.t.sf(t, 2)
+        assert [squares[v].p for v in ("1", "2", "4", "8")] == pytest.approx(expected)
+        assert expected == pytest.approx([0.0080, 0.0310, 0.0310, 0.384], abs=0.002)
+
+
+def test_a_bootstrap_interval_stands_where_it_is_asked_for(
+    make_study: Callable[..., Results],
+) -> None:
+    results = make_study(gains, {"volumization": {"v": [1.0, 2.0, 4.0]}, "none": {}})
+    config = PhaseDiagram(metrics=["last10"], interval="bootstrap", correction="none")
+    contrast = sections(results, config)[1]
+    assert "95 % bootstrap interval" in contrast.text
+    assert contrast.pictures[0].caption.endswith(
+        "Bold: p < 5 % in each of 3 comparisons, not corrected for their number."
+    )
+    data = contrast.pictures[0].data
+    # all 27 resamples of -1, 0, 1: the smallest and the largest mean are among the outer 5 %
+    assert data["low"].tolist() == pytest.approx([0.027, 0.022, 0.022])
+    assert data["high"].tolist() == pytest.approx([0.037, 0.042, 0.042])
 
 
 def test_without_a_baseline_there_is_no_boundary_and_no_difference(

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy import stats as oracle
 
 from regsearch.errors import UnknownName
 from regsearch.report import Results
 from regsearch.report.cell_values import gather_cells
-from regsearch.report.curves import Curves, curves_info, draw_curves
+from regsearch.report.curves import draw_curves, sections
+from regsearch.report.curves_info import Curves, curves_info
 
 PLANE = {"weight_decay": {"decay": [0.1, 0.2, 0.3, 0.4]}, "none": {}}
 
@@ -43,6 +46,87 @@ def test_a_line_is_mean_and_spread_of_its_completed_runs(
     [(epochs, values)] = worst.lost
     assert epochs.tolist() == [1, 2]
     assert values.tolist() == [0.1, 0.1]
+
+
+def test_a_cell_of_which_all_runs_diverged_has_no_band_and_costs_no_picture(
+    make_study: Callable[..., Results],
+) -> None:
+    def fallen(kind: str, settings: dict[str, float], noise: float, seed: int) -> float | str:
+        return "diverged" if settings.get("decay") == 0.4 else 0.5 + 0.1 * seed
+
+    results = make_study(fallen, PLANE)
+    config = Curves(band="interval", interval="bootstrap")
+    [(_, [lines])] = curves_info(results, gather_cells(results), config).facets
+    assert lines[-1].role == "worst"
+    assert [len(lines[-1].low), len(lines[-1].lost), lines[-1].n] == [0, 3, 0]
+    assert sections(results, config)[0].pictures[0].draw().axes
+
+
+def rising(kind: str, settings: dict[str, float], noise: float, seed: int) -> float:
+    return 0.5 + [0.0, 0.01, 0.05][seed]
+
+
+@pytest.mark.parametrize(
+    ("config", "half"),
+    [
+        ({}, 1),
+        ({"band": "se"}, 1 / math.sqrt(3)),
+        ({"band": "interval"}, oracle.t.ppf(0.975, 2) / math.sqrt(3)),
+    ],
+)
+def test_a_band_is_what_the_text_says(
+    make_study: Callable[..., Results], config: dict[str, str], half: float
+) -> None:
+    """The sample standard deviation of 0, 1, 5 is sqrt(7)."""
+    results = make_study(rising, {"none": {}})
+    chosen = Curves(**config)  # type: ignore[arg-type]
+    [(_, [[line]])] = curves_info(results, gather_cells(results), chosen).facets
+    np.testing.assert_allclose(line.low, 0.52 - half * math.sqrt(7) / 100)
+    np.testing.assert_allclose(line.high, 0.52 + half * math.sqrt(7) / 100)
+    words = {"se": "one standard error", "interval": "95 % interval"}
+    [section] = sections(results, chosen)
+    assert words.get(config.get("band", ""), "one standard deviation") in section.text
+
+
+def test_a_trimmed_mean_leaves_out_the_ends_of_ten_seeds(
+    make_study: Callable[..., Results],
+) -> None:
+    results = make_study(lambda *a: 0.1 * a[3] ** 2, {"none": {}}, seeds=tuple(range(10)))
+    config = Curves(over_seeds="trimmed_mean", band="interval", interval="bootstrap")
+    [(_, [[line]])] = curves_info(results, gather_cells(results), config).facets
+    assert line.mean == pytest.approx(0.1 * sum(k**2 for k in range(1, 9)) / 8)
+    assert (line.low < line.mean).all()
+    assert (line.mean < line.high).all()
+
+
+def test_a_name_says_which_runs_are_not_in_the_mean(make_study: Callable[..., Results]) -> None:
+    def mixed(kind: str, settings: dict[str, float], noise: float, seed: int) -> float | str | None:
+        if kind == "none":
+            return "diverged"
+        return [0.5, None, "diverged"][seed]
+
+    results = make_study(mixed, {"weight_decay": {"decay": [0.1]}, "none": {}})
+    no_epoch = results._replace(
+        curves=results.curves[~results.curves["run"].str.startswith("none")]
+    )
+    info = curves_info(no_epoch, gather_cells(no_epoch), Curves())
+    legend = draw_curves(info).axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text().replace("\n  ", " ") for text in legend.get_texts()] == [
+        "none (diverged)",
+        "weight_decay, worst (1 of 3 diverged, 1 of 3 not run yet, one seed)",
+    ]
+
+
+def test_the_baseline_is_drawn_once_and_at_its_best(make_study: Callable[..., Results]) -> None:
+    results = make_study(accuracy, PLANE)
+    config = Curves(baseline="weight_decay", best=1)
+    [(_, [lines])] = curves_info(results, gather_cells(results), config).facets
+    assert [(line.label, line.role) for line in lines] == [
+        ("weight_decay decay=0.2", "best"),
+        ("weight_decay decay=0.3", "baseline"),
+        ("weight_decay decay=0.4", "worst"),
+    ]
 
 
 def test_long_curves_are_thinned_when_drawn(make_study: Callable[..., Results]) -> None:

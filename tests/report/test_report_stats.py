@@ -84,6 +84,15 @@ def test_seeds_needed_has_the_power_that_it_promises() -> None:
         assert fewer < 0.8 <= enough
 
 
+def test_a_corrected_level_asks_for_more_seeds() -> None:
+    n = seeds_needed(1.0, 1.0, level=0.01)
+    assert n is not None
+    enough, fewer = (
+        oracle.nct.sf(oracle.t.ppf(0.995, k - 1), k - 1, math.sqrt(k)) for k in (n, n - 1)
+    )
+    assert fewer < 0.8 <= enough
+
+
 def test_a_constant_difference_takes_three_seeds() -> None:
     assert seeds_needed(0.1, 1e-17) == 3
 
