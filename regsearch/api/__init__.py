@@ -6,16 +6,21 @@ from regsearch.api.names import list_names
 from regsearch.api.pipeline import Pipeline, load, schema, validate
 from regsearch.api.running import run
 from regsearch.api.study import Study, open_study
+from regsearch.api.submitting import job_log, job_status, stop_job, submit
 
 __all__ = [
     "Pipeline",
     "Study",
     "examine",
+    "job_log",
+    "job_status",
     "list_names",
     "load",
     "open_study",
     "run",
     "schema",
     "serve_mlflow",
+    "stop_job",
+    "submit",
     "validate",
 ]

@@ -49,7 +49,7 @@ def claim(folder: Path, store: Store, pipeline: Pipeline) -> None:
     )
     if not _is_own_file(folder, pipeline):
         disk.write_atomically(folder / "spec.yaml", pipeline.spec.text.encode())
-    disk.write_atomically(folder / "resolved.yaml", _to_yaml(pipeline))
+    disk.write_atomically(folder / "resolved.yaml", to_yaml(pipeline))
 
 
 def put_aside(folder: Path) -> Path | None:
@@ -80,7 +80,7 @@ def _is_own_file(folder: Path, pipeline: Pipeline) -> bool:
     )
 
 
-def _to_yaml(pipeline: Pipeline) -> bytes:
+def to_yaml(pipeline: Pipeline) -> bytes:
     """The question as a comment, as in the file that it came from, and every value."""
     question = "".join(f"# {line}".rstrip() + "\n" for line in pipeline.spec.question.splitlines())
     values = yaml.safe_dump(pipeline.spec.resolved(), sort_keys=False, allow_unicode=True)

@@ -17,11 +17,15 @@ REGISTRIES = {
     "optimizers": ("regsearch.optim", "OPTIMIZERS"),
     "schedules": ("regsearch.schedules", "SCHEDULES"),
     "losses": ("regsearch.losses", "LOSSES"),
+    "augmentations": ("regsearch.augmentations", "AUGMENTATIONS"),
     "models": ("regsearch.models", "MODELS"),
     "datasets": ("regsearch.datasets", "DATASETS"),
     "metrics": ("regsearch.metrics", "METRICS"),
     "measurements": ("regsearch.metrics", "MEASUREMENTS"),
     "reports": ("regsearch.report", "REPORTS"),
+    "algorithms": ("regsearch.study.search", "ALGORITHMS"),
+    "samplers": ("regsearch.study.search", "SAMPLERS"),
+    "schedulers": ("regsearch.study.schedulers", "SCHEDULERS"),
 }
 
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regsearch.datasets import DATASETS, DatasetConfig
 from regsearch.errors import DataError, SpecError
 from regsearch.metrics import MEASUREMENTS
+from regsearch.metrics.cost import TRAINING
 from regsearch.records.frame import SUMMARIES
 from regsearch.report import REPORTS
 from regsearch.space import Kind, place_fields
 from regsearch.study import spec as files
-from regsearch.study.expand import PlannedRun, expand
+from regsearch.study.expand import count_cells, count_runs, examples, expand, is_open
 from regsearch.study.preflight import check_runs
+from regsearch.study.search.space import Space
 from regsearch.study.settings import fits_targets, quantities
 from regsearch.study.sources import SWITCHES, built_ins, locate
+from regsearch.study.trials import PlannedRun
 from regsearch.study.yaml_file import read_yaml
 
 if TYPE_CHECKING:
@@ -50,20 +52,19 @@ def validate(source: str | Path, overrides: Sequence[str] = ()) -> str:
     """
     if not _is_search_space(source):
         pipeline = load(source, overrides)
-        runs = pipeline.expand()
+        runs = pipeline.examples()
         amount = f"{len({run.cell for run in runs}):,} cells, {len(runs):,} runs"
+        if pipeline.is_open:
+            cells, most = count_cells(pipeline.spec), count_runs(pipeline.spec)
+            amount = f"up to {cells:,} cells, {most:,} runs"
         try:
             check_runs(pipeline.spec, runs, download=False)
         except DataError as missing:
             fault = str(missing).partition(". ")[0]
             return f"{amount}; whether methods fit the model is open: {fault}"
         return amount
-    entries = files.load_search_space(source).regularizers
-    points = sum(
-        prod(len(values) for method in entry for values in method.axes().values())
-        for entry in entries
-    )
-    return f"a search space of {points:,} settings"
+    size = Space(files.load_search_space(source).regularizers).size
+    return f"a search space of {size:,} settings" if size else "a search space without end"
 
 
 def _is_search_space(source: str | Path) -> bool:
@@ -93,9 +94,22 @@ class Pipeline:
     def _runs(self) -> list[PlannedRun]:
         return expand(self.spec)
 
-    def expand(self) -> list[PlannedRun]:
-        """Every run that the file asks for, coarse to fine."""
-        return self._runs
+    @property
+    def is_open(self) -> bool:
+        """Whether its search learns, so that the runs are not known beforehand."""
+        return is_open(self.spec)
+
+    def examples(self) -> list[PlannedRun]:
+        """Runs that show all that may be wrong with those the file asks for."""
+        return examples(self.spec) if self.is_open else self._runs
+
+    def expand(self, recorded: Iterable[Mapping[str, Any]] = ()) -> list[PlannedRun]:
+        """Every run that the file asks for, coarse to fine.
+
+        Of a search that learns, those of the trials of which something is ``recorded``, tasks of
+        records.
+        """
+        return expand(self.spec, recorded) if self.is_open else self._runs
 
     def plan(self, output: str | Path | None = None) -> Survey:
         """What ``run`` would train: packs, time and memory, measured here."""
@@ -152,10 +166,20 @@ class Pipeline:
         problems = [
             self.spec.problem(("reports", number), text)
             for number, config in enumerate(self.reports)
-            for text in REPORTS[config.kind].check(config, columns)
+            for text in (*REPORTS[config.kind].check(config, columns), *self._biased(config))
         ]
         if problems:
             raise SpecError(problems)
+
+    def _biased(self, report: Kind) -> list[str]:
+        """What a scheduler that stops cells early would do to a map of all cells."""
+        scheduler = self.spec.scheduler.type
+        if scheduler == "fifo" or getattr(report, "early_stopped", "allow") == "allow":
+            return []
+        return [
+            f"the map would be biased: {scheduler} stops cells that begin slowly, and they would "
+            "be missing; write early_stopped: allow, or leave the scheduler out"
+        ]
 
     def columns(self) -> list[str]:
         """Columns that the records of this study will have."""
@@ -170,7 +194,7 @@ class Pipeline:
             measured += MEASUREMENTS[config.kind].names(config)
         summaries = [f"{name}_{summary}" for name in measured for summary in SUMMARIES]
         shared = ["dataset.label_noise", *self.spec.factors]
-        return list(dict.fromkeys([*hyperparameters, *shared, *measured, *summaries]))
+        return list(dict.fromkeys([*hyperparameters, *shared, *measured, *summaries, *TRAINING]))
 
     def _measures(self, name: str) -> bool:
         dataset = self.spec.dataset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ from regsearch.api.pipeline import Pipeline
 from regsearch.api.study import study_folder
 from regsearch.records import Status, Store
 from regsearch.study.checkpoints import begun
-from regsearch.study.expand import PlannedRun
-from regsearch.study.pack import Pack, form, group
+from regsearch.study.expand import count_cells, count_runs, examples, is_open
+from regsearch.study.learning import Form
+from regsearch.study.pack import Pack, form, form_whole, group
 from regsearch.study.packing import Chooser, processors
 from regsearch.study.preflight import check_runs
 from regsearch.study.progress import duration
 from regsearch.study.ray_session import Resources
+from regsearch.study.spec import Pipeline as Spec
+from regsearch.study.trials import PlannedRun, by_trial
 
 
 @dataclass(frozen=True)
@@ -34,33 +38,50 @@ class Plan:
         return sum(len(pack.runs) for pack in self.packs)
 
 
-def make_plan(
-    chooser: Chooser,
-    missing: Sequence[PlannedRun],
-    started: Iterable[Sequence[str]],
-    workers: int,
-) -> Plan:
-    """Pack the runs that are missing; packs that were begun stay as they were."""
-    packs = form(group(missing), started, chooser.choose, workers)
-    return Plan(packs, workers, chooser.seconds, chooser.bytes)
+def former(spec: Spec, chooser: Chooser, started: Iterable[Sequence[str]], workers: int) -> Form:
+    """How runs of this pipeline are packed; packs that were ``started`` stay as they were.
+
+    Under a scheduler each trial is a pack. Of a search that learns the runs come little by little,
+    but the engine is chosen for all that will come.
+    """
+    amount = 0
+    if is_open(spec):
+        amount = count_runs(spec) // len(spec.search_space.regularizers)
+    choose = partial(chooser.choose, amount=amount)
+    if spec.scheduler.type != "fifo":
+        return lambda runs: form_whole(by_trial(runs, spec.search.aggregate), choose)
+    began = list(started)
+    return lambda runs: form(group(runs), began, choose, workers)
 
 
 @dataclass(frozen=True)
 class Survey:
-    """A plan together with what is recorded already: the answer to ``regsearch plan``."""
+    """A plan together with what is recorded already: the answer to ``regsearch plan``.
+
+    Of a search that learns, ``runs`` and ``plan`` are of the trials that were begun, and of one
+    example of each entry of the search space; ``most`` is how many runs it may ask for, of how
+    many ``cells``.
+    """
 
     name: str
     runs: list[PlannedRun]
     recorded: dict[str, Status]
     plan: Plan
+    most: int | None = None
+    cells: int = 0
 
     def lines(self, with_runs: bool = False) -> Iterator[str]:
         """For a person."""
         plan = self.plan
         done = sum(run.run in self.recorded for run in self.runs)
         yield f"study      {self.name}"
-        yield f"cells      {len({run.cell for run in self.runs}):,}"
-        yield f"runs       {len(self.runs):,}, {done:,} recorded, {plan.count:,} to train"
+        if self.most is None:
+            yield f"cells      {len({run.cell for run in self.runs}):,}"
+            yield f"runs       {len(self.runs):,}, {done:,} recorded, {plan.count:,} to train"
+        else:
+            left = max(0, self.most - done)
+            yield f"cells      up to {self.cells:,}, chosen from what comes out"
+            yield f"runs       up to {self.most:,}, {done:,} recorded, up to {left:,} to train"
         for pack in plan.packs[:20]:
             compiled = "compiled" if pack.engine.compile else "not compiled"
             kinds = " + ".join(entry.kind for entry in pack.runs[0].task.regularizers)
@@ -87,6 +108,7 @@ class Survey:
             "workers": plan.workers,
             "seconds": plan.seconds,
             "bytes_per_worker": plan.bytes,
+            "at_most": self.most,
             "packs": [
                 {"pack": pack.name, "runs": len(pack.runs), "compiled": pack.engine.compile}
                 for pack in plan.packs
@@ -102,20 +124,28 @@ class Survey:
 
 def survey(pipeline: Pipeline, output: str | Path | None) -> Survey:
     """Look at what is recorded, measure a pilot here, and plan the rest; changes nothing."""
-    folder = study_folder(pipeline.spec.name, output)
+    spec, folder = pipeline.spec, study_folder(pipeline.spec.name, output)
     recorded: dict[str, Status] = {}
     remembered: dict[str, Any] = {}
+    tasks: list[dict[str, Any]] = []
     if (folder / "study.db").exists():
         with Store.open(folder, read_only=True) as store:
             recorded, remembered = store.statuses(), store.facts().get("choices", {})
-    runs = pipeline.expand()
+            if pipeline.is_open:
+                tasks = [record.task for _, record in store.records()]
+    runs = pipeline.expand(tasks)
     missing = [run for run in runs if run.run not in recorded]
-    check_runs(pipeline.spec, missing)
+    check_runs(spec, examples(spec) if pipeline.is_open else missing)
     wanted = Resources(pipeline.spec.resources_per_trial.cpu, pipeline.spec.resources_per_trial.gpu)
     workers = wanted.slots(*processors())
-    chooser = Chooser(pipeline.spec, workers, remembered)
-    plan = make_plan(chooser, missing, begun(folder / "checkpoints"), workers)
-    return Survey(pipeline.spec.name, runs, recorded, plan)
+    chooser = Chooser(spec, workers, remembered)
+    form = former(spec, chooser, begun(folder / "checkpoints"), workers)
+    packs = form(missing)
+    if pipeline.is_open and count_runs(spec) > len(recorded):
+        form(examples(spec))  # measures what is not begun, too
+    plan = Plan(packs, workers, chooser.seconds, chooser.bytes)
+    most = count_runs(spec) if pipeline.is_open else None
+    return Survey(spec.name, runs, recorded, plan, most, count_cells(spec))
 
 
 def _told(run: PlannedRun) -> str:

@@ -10,8 +10,12 @@ from regsearch import disk
 from regsearch.records import Record
 from regsearch.records.frame import curves_frame, planned_frame, records_frame, to_csv
 from regsearch.report import Metric, Results, write_report
+from regsearch.study.expand import unasked
+from regsearch.study.trials import PlannedRun
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from regsearch.api.study import Study
 
 
@@ -26,20 +30,24 @@ def gather(study: Study) -> Results:
     """What the reports of a study see; runs that the file no longer asks for stay out."""
     spec = study.pipeline.spec
     facts, records = study.facts, study.asked_for()
+    planned = study.pipeline.expand(record.task for record in records)
     return Results(
         name=spec.name,
         question=facts.get("question", ""),
         records=records_frame(records, list(spec.factors)),
         curves=curves_frame(records),
-        planned=planned_frame(
-            ((run.run, run.cell, run.task.content()) for run in study.pipeline.expand()),
-            list(spec.factors),
-        ),
+        planned=_planned(planned, list(spec.factors)),
+        unasked=_planned(unasked(spec, planned), list(spec.factors)),
         factors=list(spec.factors),
         metric=Metric(spec.metric.name, spec.metric.goal, spec.metric.at),
         spec=(study.folder / "spec.yaml").read_text(),
         facts=_facts(study, facts, records),
+        distributions={record.run: record.distributions for record in records},
     )
+
+
+def _planned(runs: list[PlannedRun], factors: list[str]) -> pd.DataFrame:
+    return planned_frame(((run.run, run.cell, run.task.content()) for run in runs), factors)
 
 
 def _facts(study: Study, facts: dict[str, Any], records: list[Record]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import tempfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from regsearch.api.pipeline import load
 from regsearch.records import Record, Status
+from regsearch.train.summary import summarize
 
 if TYPE_CHECKING:
     from regsearch.api.study import Study
@@ -40,6 +42,8 @@ class Reproduction:
             "train": task["train"],
             "factors": {},
             "seeds": [task["seed"]],
+            "search": {"algorithm": "grid"},
+            "scheduler": {"type": "fifo"},
             "reports": [],
             "tracking": None,
             "compile": self._record.provenance["compiled"],
@@ -69,11 +73,25 @@ class Reproduction:
         pipeline = load(self._study.folder / "resolved.yaml", self._overrides)
         with tempfile.TemporaryDirectory(prefix="regsearch-repro-") as folder:
             run(pipeline, folder, in_process=True)
-            again = open_study(folder).find(self._record.run)
+            again = _as_far(open_study(folder).find(self._record.run), self._record)
         lines = [f"{'':<22} {'recorded':>12} {'again':>12}"]
         for name, value in self._record.metrics.items():
             lines.append(f"{name:<22} {_shown(value):>12} {_shown(again.metrics.get(name)):>12}")
         return "\n".join([*lines, compare(self._record, again)])
+
+
+def _as_far(again: Record, record: Record) -> Record:
+    """``again`` as it was when a scheduler stopped ``record``; all of it where none did."""
+    if record.status is not Status.STOPPED or again.epochs < record.epochs:
+        return again
+    curves = {name: curve[: record.epochs] for name, curve in again.curves.items()}
+    return replace(
+        again,
+        status=record.status,
+        epochs=record.epochs,
+        curves=curves,
+        metrics=summarize(curves),
+    )
 
 
 def compare(record: Record, again: Record) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -13,21 +12,17 @@ from rich.console import Console
 
 from regsearch import disk
 from regsearch.api import reporting
+from regsearch.api.assigning import assign, forget
 from regsearch.api.claiming import claim, put_aside
 from regsearch.api.delivering import delivering
 from regsearch.api.pipeline import Pipeline
-from regsearch.api.planning import Plan, make_plan
 from regsearch.api.study import Study, study_folder
-from regsearch.errors import ExitCode
+from regsearch.api.training import Training
+from regsearch.errors import ExitCode, RegsearchError
 from regsearch.records import Status, Store
-from regsearch.study.checkpoints import begun
-from regsearch.study.driver import Driver
 from regsearch.study.executors import CheckpointPolicy, Executor, InProcessExecutor
-from regsearch.study.expand import PlannedRun
+from regsearch.study.judging import judging
 from regsearch.study.lock import hold
-from regsearch.study.packing import Chooser
-from regsearch.study.preflight import check_runs
-from regsearch.study.progress import ProgressDisplay, Tally, duration
 from regsearch.study.stop import StopSwitch, listening
 
 
@@ -63,7 +58,7 @@ def run(
     """
     console = Console(quiet=not verbose, highlight=False, soft_wrap=True)
     folder = study_folder(pipeline.spec.name, output)
-    runs = pipeline.expand()
+    pipeline.examples()  # what is wrong with it is better said before there is a folder
     if fresh and (aside := put_aside(folder)):
         console.print(f"The old study is now in {aside}")
     switch = StopSwitch(pipeline.spec.budget.time_budget_s)
@@ -71,90 +66,54 @@ def run(
         disk.sweep_temporary(folder)
         claim(folder, store, pipeline)
         if retry_failed:
-            store.remove_failed()
+            forget(store, pipeline, Status.FAILED)
+        if pipeline.spec.scheduler.type == "fifo":  # it was taken away: they are trained on
+            forget(store, pipeline, Status.STOPPED)
+        assignment = assign(folder, store, pipeline)
+        make = partial(_executor, folder, pipeline, address, in_process, store)
         with ExitStack() as taken, delivering(folder, pipeline, switch, console) as delivered:
-            make = partial(_executor, folder, pipeline, address, in_process)
-            _train(folder, store, pipeline, switch, console, make, taken)
+            if assignment.complete:
+                console.print(f"All {assignment.recorded:,} runs are recorded already.")
+            else:
+                training = Training(folder, store, pipeline, assignment, console)
+                training.run(make, switch, taken)
             report = None if switch.signalled else _report(folder, store, console)
             arrived = delivered()
-        statuses = store.statuses()
-        ended = Counter(statuses[run.run] for run in runs if run.run in statuses)
-        code = _judge(switch.code, ended, len(runs), arrived)
-        _say_end(console, code, ended, len(runs), folder)
+        ended = assignment.ended()
+        asked = ended.total() if assignment.complete else assignment.asked
+        code = _judge(switch.code, ended, asked, arrived)
+        _say_end(console, code, ended, asked, folder)
     if report:
         console.print(str(report), style="bold")
     return code
 
 
-def _train(
-    folder: Path,
-    store: Store,
-    pipeline: Pipeline,
-    switch: StopSwitch,
-    console: Console,
-    make_executor: Callable[[], Executor],
-    taken: ExitStack,
-) -> None:
-    """Train what has no record; what the executor took is given back while the report is drawn."""
-    runs, recorded = pipeline.expand(), store.statuses()
-    missing = [run for run in runs if run.run not in recorded]
-    if not missing:
-        console.print(f"All {len(runs):,} runs are recorded already.")
-        return
-    check_runs(pipeline.spec, missing)
-    executor = make_executor()
-    taken.callback(executor.close)
-    executor.start()
-    try:
-        workers = executor.workers
-        chooser = Chooser(pipeline.spec, workers, store.facts().get("choices", {}), executor.pilot)
-        plan = make_plan(chooser, missing, begun(folder / "checkpoints"), workers)
-        store.set_facts(choices=chooser.remembered)
-        _announce(console, plan, len(runs), len(runs) - len(missing))
-        tally = _tally(pipeline, runs, missing)
-        with ProgressDisplay(tally, console) as display:
-            driver = Driver(store, folder / "checkpoints", tally, display.update)
-            driver.begin(plan.packs)
-            executor.run(plan.packs, driver.tell, switch)
-    finally:
-        executor.release()
-
-
-def _executor(folder: Path, pipeline: Pipeline, address: str | None, in_process: bool) -> Executor:
+def _executor(
+    folder: Path, pipeline: Pipeline, address: str | None, in_process: bool, store: Store
+) -> Executor:
     spec = pipeline.spec
     saves = CheckpointPolicy(folder / "checkpoints", spec.checkpoint.every_s, spec.checkpoint.keep)
     if in_process:
+        if spec.scheduler.type != "fifo":
+            raise RegsearchError(
+                f"scheduler: {spec.scheduler.type} is Ray Tune's, which --in-process does without; "
+                "leave the option out, or give -o scheduler.type=fifo"
+            )
         return InProcessExecutor(saves, spec.budget.max_failures)
     from regsearch.study.ray_executor import RayExecutor
     from regsearch.study.ray_session import RaySession, Resources
 
     wanted = Resources(spec.resources_per_trial.cpu, spec.resources_per_trial.gpu)
     session = RaySession(address, gpus_wanted=wanted.gpu > 0)
-    return RayExecutor(session, wanted, saves, spec.budget.max_failures)
-
-
-def _tally(pipeline: Pipeline, runs: list[PlannedRun], missing: list[PlannedRun]) -> Tally:
-    metric = pipeline.spec.metric
-    return Tally(
-        runs=len(runs),
-        recorded=len(runs) - len(missing),
-        epochs=sum(run.task.train.epochs for run in missing),
-        goal=metric.name,
-        higher_is_better=metric.goal == "maximize",
+    return RayExecutor(
+        session,
+        wanted,
+        saves,
+        spec.budget.max_failures,
+        limit=spec.search.max_concurrent_trials,
+        waits=pipeline.is_open,
+        judging=judging(spec, (record for _, record in store.records())),
     )
-
-
-def _announce(console: Console, plan: Plan, runs: int, recorded: int) -> None:
-    before = f", {recorded:,} recorded before" if recorded else ""
-    console.print(
-        f"{_counted(runs, 'run')}{before}; training {plan.count:,} in "
-        f"{_counted(len(plan.packs), 'pack')} on {_counted(plan.workers, 'worker')}, "
-        f"about {duration(plan.seconds)}"
-    )
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _report(folder: Path, store: Store, console: Console) -> Path | None:

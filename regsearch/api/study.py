@@ -20,8 +20,14 @@ from regsearch.api.selecting import (
 )
 from regsearch.errors import ExitCode, RegsearchError, UnknownName
 from regsearch.records import Record, Status, Store
-from regsearch.records.frame import curves_frame, records_frame, to_csv
+from regsearch.records.frame import (
+    curves_frame,
+    distributions_frame,
+    records_frame,
+    to_csv,
+)
 from regsearch.registry import nearest
+from regsearch.study.expand import count_runs
 from regsearch.study.lock import holder
 
 STUDIES = Path("studies")
@@ -88,8 +94,9 @@ class Study:
         ``records``, ``curves``, ``status``, the report and ``records.csv`` are all about these. A
         run that the file no longer asks for keeps its record, which counts again once it does.
         """
-        planned = {run.run for run in self.pipeline.expand()}
-        return [record for record in self._all_records() if record.run in planned]
+        records = self._all_records()
+        planned = {run.run for run in self.pipeline.expand(record.task for record in records)}
+        return [record for record in records if record.run in planned]
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -109,6 +116,11 @@ class Study:
     def curves(self) -> pd.DataFrame:
         """One row an epoch of these runs: ``run``, ``epoch``, one column per measured quantity."""
         return curves_frame(self.asked_for())
+
+    @property
+    def distributions(self) -> pd.DataFrame:
+        """One row a bin of each histogram of these runs: run, name, low, high, count."""
+        return distributions_frame(self.asked_for())
 
     def phase_diagram(
         self,
@@ -164,20 +176,34 @@ class Study:
 
     def status(self) -> dict[str, Any]:
         """How far the study is, as plain values; ``running`` and ``report`` may be ``None``."""
-        planned = {run.run for run in self.pipeline.expand()}
-        with Store.open(self.folder, read_only=True) as store:
-            statuses = {run: status for run, status in store.statuses().items() if run in planned}
+        asked, statuses = self._asked()
         counts = Counter(statuses.values())
         running, report = holder(self.folder), self.folder / "report.html"
         return {
             "study": self.pipeline.spec.name,
             "folder": str(self.folder),
-            "planned": len(planned),
+            "planned": asked,
             **{status.value: counts[status] for status in Status},
-            "missing": len(planned) - len(statuses),
+            "missing": asked - len(statuses),
+            "search": self._searched(asked),
             "running": str(running) if running else None,
             "report": str(report) if report.exists() else None,
         }
+
+    def _asked(self) -> tuple[int, dict[str, Status]]:
+        """How many runs the file asks for, at most if its search learns; how those there ended."""
+        if self.pipeline.is_open:
+            known = {record.run: record.status for record in self.asked_for()}
+            return max(len(known), count_runs(self.pipeline.spec)), known
+        planned = {run.run for run in self.pipeline.expand()}
+        with Store.open(self.folder, read_only=True) as store:
+            found = store.statuses()
+        return len(planned), {run: status for run, status in found.items() if run in planned}
+
+    def _searched(self, asked: int) -> str:
+        """How the runs are chosen, in words."""
+        search = self.pipeline.spec.search.algorithm
+        return f"{search}, up to {asked:,} runs" if self.pipeline.is_open else search
 
     def export(self, form: str, curves: bool = False, output: str | None = None) -> str | None:
         """The records as ``csv``, ``json`` or ``parquet``; text, unless ``output`` is a file.

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from regsearch.cli import files, results, running, system
+from regsearch.cli import cluster, files, results, running, system
 from regsearch.errors import ExitCode, RegsearchError
 
 
@@ -63,7 +63,7 @@ def main() -> None:
     """
 
 
-for module in (files, running, results, system):
+for module in (files, running, results, cluster, system):
     for command in module.COMMANDS:
         main.add_command(command)
 

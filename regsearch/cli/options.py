@@ -25,6 +25,11 @@ OUTPUT = click.option(
     metavar="FOLDER",
     help="Folder of the study; studies/NAME without it.",
 )
+DASHBOARD = click.option(
+    "--address",
+    metavar="URL",
+    help="Of a study that was submitted: the cluster's dashboard, as http://127.0.0.1:8265.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 

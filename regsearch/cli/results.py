@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import click
 
-from regsearch.cli.options import JSON, STUDY, print_json
+from regsearch.cli.options import DASHBOARD, JSON, STUDY, print_json
 
 
 @click.command()
 @STUDY
+@DASHBOARD
 @JSON
-def status(study: str, as_json: bool) -> None:
-    """Show how far a study is, and who runs it.
+def status(study: str, address: str | None, as_json: bool) -> None:
+    """Show how far a study is, and who runs it; with --address, one that was submitted.
 
     Example: regsearch status quickstart
+
+    Example: regsearch status quickstart --address http://127.0.0.1:8265
     """
     from regsearch import api
 
-    told = api.open_study(study).status()
+    told = api.job_status(study, address) if address else api.open_study(study).status()
     if as_json:
         print_json(told)
         return
@@ -32,7 +35,7 @@ def ls(what: str, as_json: bool) -> None:
     """List the studies here, or what study files can name.
 
     WHAT is one of studies, regularizers, optimizers, models, datasets, metrics, reports,
-    pipelines, search_spaces.
+    algorithms (of the search), samplers, schedulers, pipelines, search_spaces.
 
     Example: regsearch ls regularizers
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from regsearch.cli.options import FILE, OUTPUT, OVERRIDES, STUDY
+from regsearch.cli.options import DASHBOARD, FILE, OUTPUT, OVERRIDES, STUDY
 
 ADDRESS = click.option(
     "--address", metavar="ADDRESS", help="Train on this Ray cluster; without it, on this machine."
@@ -48,16 +48,20 @@ def run(
 
 @click.command()
 @STUDY
-def stop(study: str) -> None:
+@DASHBOARD
+def stop(study: str, address: str | None) -> None:
     """End the `run` of a study on this machine; what is finished is recorded.
 
-    Waits up to 15 seconds until it has ended. `regsearch run` goes on from there.
+    Waits up to 15 seconds until it has ended. `regsearch run` goes on from there. With --address
+    it ends a study that was submitted; `regsearch submit` goes on.
 
     Example: regsearch stop quickstart
+
+    Example: regsearch stop quickstart --address http://127.0.0.1:8265
     """
     from regsearch import api
 
-    click.echo(api.open_study(study).stop())
+    click.echo(api.stop_job(study, address) if address else api.open_study(study).stop())
 
 
 @click.command()

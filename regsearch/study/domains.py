@@ -11,7 +11,6 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import numpy as np
 from pydantic import (
-    AfterValidator,
     Field,
     GetCoreSchemaHandler,
     PlainSerializer,
@@ -25,6 +24,7 @@ from pydantic_core import core_schema
 
 from regsearch.registry import nearest
 from regsearch.space import Kind, OneOf
+from regsearch.study.distributions import Choice, Distribution, as_written, read_distribution
 
 MAX_VALUES = 20_000
 
@@ -58,12 +58,18 @@ def _spread(rule: str, bounds: Any) -> list[Any]:
     if rule in GRIDS:
         return GRIDS[rule](*_bounds(rule, bounds))
     if rule in DISTRIBUTIONS:
-        raise ValueError(
-            f"{rule} is a distribution, which a grid cannot enumerate; "
-            f"under 'algorithm: grid' write {DISTRIBUTIONS[rule](bounds)}"
-        )
+        raise ValueError(no_grid({rule: bounds}))
     raise ValueError(
         f"needs a value, a list or one of {', '.join(GRIDS)}, got {rule!r}.{nearest(rule, GRIDS)}"
+    )
+
+
+def no_grid(written: dict[str, Any]) -> str:
+    """Why a distribution, ``written`` as in a file, is no grid, and which grid is near it."""
+    [(rule, bounds)] = written.items()
+    return (
+        f"{rule} is a distribution, which a grid cannot enumerate; "
+        f"under 'algorithm: grid' write {DISTRIBUTIONS[rule](bounds)}"
     )
 
 
@@ -86,7 +92,7 @@ def _bounds(rule: str, bounds: Any) -> tuple[float, float, int]:
 
 def linspace(low: float, high: float, count: int) -> list[float]:
     """``count`` values at equal distances from ``low`` to ``high``, as one would write them."""
-    return [_as_written(value) for value in np.linspace(low, high, count)]
+    return [as_written(value) for value in np.linspace(low, high, count)]
 
 
 def logspace(low: float, high: float, count: int) -> list[float]:
@@ -97,13 +103,7 @@ def logspace(low: float, high: float, count: int) -> list[float]:
     """
     if low <= 0:
         raise ValueError(f"logspace: needs a first value above 0, got {low:g}; 0 has no logarithm")
-    return [_as_written(value) for value in np.geomspace(low, high, count)]
-
-
-def _as_written(value: float) -> float:
-    """Twelve digits, so that a grid gives the same runs as its values written out by hand."""
-    rounded = float(f"{value:.12g}") + 0.0
-    return int(rounded) if rounded.is_integer() else rounded
+    return [as_written(value) for value in np.geomspace(low, high, count)]
 
 
 GRIDS: dict[str, Callable[[float, float, int], list[float]]] = {
@@ -195,6 +195,47 @@ class Choices:
         return {"anyOf": [grid["items"], grid, *spreads]}
 
 
+class Tried(Choices):
+    """Annotation of a ``list[T]`` that a file may also write as a distribution over ``T``."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Check each value as a ``T``; of a distribution its examples."""
+        return core_schema.no_info_wrap_validator_function(self._read, handler(source))
+
+    def _read(
+        self, raw: Any, values: core_schema.ValidatorFunctionWrapHandler
+    ) -> list[Any] | Distribution:
+        found = None if self.of_lists else read_distribution(raw)
+        if found is None:
+            return distinct(values(choices(raw, of_lists=self.of_lists)))
+        checked = distinct(values(found.examples()))
+        return Choice(tuple(checked)) if isinstance(found, Choice) else found
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """One value, a list of values, a grid between two, or a distribution."""
+        forms = super().__get_pydantic_json_schema__(schema, handler)
+        if not self.of_lists:
+            forms["anyOf"] += [_spread_schema(*form) for form in _DISTRIBUTION_SCHEMAS.items()]
+        return forms
+
+
+def _numbers_schema(count: int, of: str = "number") -> JsonSchemaValue:
+    return {"type": "array", "items": {"type": of}, "minItems": count, "maxItems": count}
+
+
+_DISTRIBUTION_SCHEMAS: dict[str, JsonSchemaValue] = {
+    "uniform": _numbers_schema(2),
+    "loguniform": _numbers_schema(2),
+    "quniform": _numbers_schema(3),
+    "randint": _numbers_schema(2, "integer"),
+    "choice": {"type": "array", "minItems": 1},
+}
+
+
 def _spread_schema(rule: str, bounds: JsonSchemaValue) -> JsonSchemaValue:
     return {
         "type": "object",
@@ -204,11 +245,15 @@ def _spread_schema(rule: str, bounds: JsonSchemaValue) -> JsonSchemaValue:
     }
 
 
+Domain = list[Any] | Distribution
+"""The values of a grid, or what to draw them from."""
+
+
 class Searched(Kind):
     """An entry of a search space: for each field of a leaf's config, the values to be tried."""
 
-    def axes(self) -> dict[str, list[Any]]:
-        """Values by the name of the field, fields with a single value included."""
+    def axes(self) -> dict[str, Domain]:
+        """What is tried, by the name of the field; fields with a single value included."""
         return {name: getattr(self, name) for name in type(self).model_fields if name != "kind"}
 
 
@@ -246,12 +291,17 @@ def _searched_field(field: FieldInfo) -> tuple[Any, Any]:
         value = Annotated[value, Strict(False)]  # a file writes a tuple as a list, too
     domain = Annotated[
         list[value],
-        Choices(of_lists=of_lists),
-        AfterValidator(distinct),
-        PlainSerializer(lambda values: values[0] if len(values) == 1 else values),
+        Tried(of_lists=of_lists),
+        PlainSerializer(_as_in_a_file),
     ]
     default = ... if field.is_required() else [field.get_default(call_default_factory=True)]
     return domain, Field(default=default, description=field.description)
+
+
+def _as_in_a_file(domain: Domain) -> Any:
+    if not isinstance(domain, list):
+        return domain.written()
+    return domain[0] if len(domain) == 1 else domain
 
 
 def is_listed(annotation: Any) -> bool:

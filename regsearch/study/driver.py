@@ -12,10 +12,11 @@ from regsearch import disk
 from regsearch.records import Record, Status, Store
 from regsearch.study import checkpoints
 from regsearch.study.executors import Advanced, Event, Failed, Finished
-from regsearch.study.expand import PlannedRun
+from regsearch.study.feed import Feed
 from regsearch.study.pack import Pack
 from regsearch.study.progress import Tally
 from regsearch.study.provenance import provenance
+from regsearch.study.trials import PlannedRun
 from regsearch.study.work import Outcome
 
 CURVES = 8
@@ -33,9 +34,14 @@ class Driver:
     ) -> None:
         self._store, self._checkpoints = store, checkpoint_folder
         self._tally, self._changed = tally, changed
+        self._feed: Feed | None = None
         self._started: dict[str, str] = {}
         self._diverged: dict[str, int] = {}
         self._epochs: dict[str, int] = {}
+
+    def report_to(self, feed: Feed) -> None:
+        """Tell ``feed``, too, what is recorded."""
+        self._feed = feed
 
     def begin(self, packs: Sequence[Pack]) -> None:
         """Note when training begins, and see that the disk has room for the records.
@@ -47,7 +53,7 @@ class Driver:
         count = sum(len(pack.runs) for pack in packs)
         disk.require_space(self._checkpoints.parent, count * RECORD_BYTES + 4 * values)
         now = _now()
-        self._started = {pack.name: now for pack in packs}
+        self._started |= {pack.name: now for pack in packs}
 
     def tell(self, event: Event) -> None:
         """Hear what happened to a pack; what is finished is on the disk when this returns."""
@@ -56,9 +62,9 @@ class Driver:
                 self._diverged[pack.name] = progress.diverged
                 self._epochs[pack.name] = self._epochs.get(pack.name, 0) + progress.epochs
                 self._tally.advance(progress.epochs, progress.metrics.get(self._tally.goal))
-            case Finished(pack, outcomes):
+            case Finished(pack, outcomes, by):
                 runs = {run.run: run for run in pack.runs}
-                self._record(pack, [self._from_outcome(runs[o.run], pack, o) for o in outcomes])
+                self._record(pack, [self._from_outcome(runs[o.run], pack, o, by) for o in outcomes])
             case Failed(pack, reason):
                 self._diverged[pack.name] = 0
                 self._record(pack, [self._failed(run, pack, reason) for run in pack.runs])
@@ -67,21 +73,26 @@ class Driver:
 
     def _record(self, pack: Pack, records: list[Record]) -> None:
         self._store.add(records)
+        if self._feed is not None:
+            self._feed.hear(records)
         checkpoints.discard(self._checkpoints, [record.run for record in records])
         planned = sum(run.task.train.epochs for run in pack.runs)
         self._tally.epochs += self._epochs.pop(pack.name, 0) - planned  # resumed, failed, diverged
         self._tally.finished += len(records)
         self._tally.failed += sum(record.status is Status.FAILED for record in records)
 
-    def _from_outcome(self, run: PlannedRun, pack: Pack, outcome: Outcome) -> Record:
+    def _from_outcome(self, run: PlannedRun, pack: Pack, outcome: Outcome, by: str) -> Record:
         result = outcome.result
         if result is None:
             return self._failed(run, pack, str(outcome.failure))
+        status, reason = Status(result.status), result.reason
+        if status is Status.STOPPED:
+            reason = f"stopped by {by} {reason}"
         return Record(
             run=run.run,
             cell=run.cell,
-            status=Status(result.status),
-            reason=result.reason,
+            status=status,
+            reason=reason,
             task=run.task.content(),
             epochs=result.epochs,
             seconds=result.seconds,
@@ -89,6 +100,7 @@ class Driver:
             finished=result.finished,
             metrics=result.metrics,
             curves=result.curves,
+            distributions=result.distributions,
             provenance=provenance(pack, outcome.runs_together),
         )
 

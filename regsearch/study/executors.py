@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from regsearch.errors import StorageError
+from regsearch.study.feed import Feed
 from regsearch.study.pack import Pack
 from regsearch.study.stop import StopSwitch
 from regsearch.study.work import Outcome, PackWork, Progress
@@ -36,10 +37,11 @@ class Advanced:
 
 @dataclass(frozen=True)
 class Finished:
-    """Every run of a pack has its outcome."""
+    """Every run of a pack has its outcome; ``by`` says what ended those that were stopped."""
 
     pack: Pack
     outcomes: list[Outcome]
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ class Executor(Protocol):
     def pilot(self, *arguments: Any) -> Advice:
         """``regsearch.train.pilot.pilot`` where the packs will be trained."""
 
-    def run(self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch) -> None:
-        """Train ``packs`` in order; an exception of ``tell`` stops everything and is raised.
+    def run(self, feed: Feed, tell: Callable[[Event], None], switch: StopSwitch) -> None:
+        """Train what ``feed`` hands out; an exception of ``tell`` stops everything and is raised.
 
         Raises:
             StorageError: a checkpoint cannot be written: no run's fault, and records need the disk.
@@ -101,9 +103,9 @@ class InProcessExecutor:
         """In this process."""
         return pilot(*arguments)
 
-    def run(self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch) -> None:
-        """Train ``packs`` in order."""
-        for pack in packs:
+    def run(self, feed: Feed, tell: Callable[[Event], None], switch: StopSwitch) -> None:
+        """Train what ``feed`` hands out, in order."""
+        while not switch.pulled() and (pack := feed.next()) is not None:
             end = self._train(pack, tell, switch)
             if end is None:
                 return

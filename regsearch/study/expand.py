@@ -2,48 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
 
 from pydantic import ValidationError
 
 from regsearch.errors import PolicyError
 from regsearch.mistakes import show
-from regsearch.regularizers import REGULARIZERS
-from regsearch.space import Kind
-from regsearch.study.coarse_to_fine import coarse_to_fine
-from regsearch.study.domains import Searched
-from regsearch.study.factors import crossed, with_levels, without
-from regsearch.study.problems import Problem, explain
-from regsearch.study.spec import Parts, Pipeline
-from regsearch.study.together import wrong_quantized, wrong_rates, wrong_training
-from regsearch.train.task import Task, digest
+from regsearch.study.designs import list_designs
+from regsearch.study.problems import Problem
+from regsearch.study.search import ALGORITHMS, Learned
+from regsearch.study.search.space import Point, Setting, Space
+from regsearch.study.spec import Pipeline
+from regsearch.study.together import wrong_quantized, wrong_rates
+from regsearch.study.trials import PlannedRun, Trials, planned_runs
+from regsearch.train.task import digest
+
+__all__ = ["PlannedRun", "count_runs", "examples", "expand", "is_open", "trials_of"]
+
+MAX_LISTED = 20_000
+"""Points of a discrete space that are checked one by one to count those that can be trained."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedRun:
-    """One run to be trained.
-
-    ``run`` is the hash of the task's content, ``cell`` the same without the seed; neither depends
-    on the order of keys, on files, on the study or on the machine. ``factors`` holds the levels
-    that were chosen, by path; ``entry`` is the index of the search space's entry that asks for it.
-    """
-
-    run: str
-    cell: str
-    task: Task
-    factors: Mapping[str, Any]
-    entry: int
-
-
-def expand(pipeline: Pipeline) -> list[PlannedRun]:
+def expand(pipeline: Pipeline, recorded: Iterable[Mapping[str, Any]] = ()) -> list[PlannedRun]:
     """List the runs of a pipeline, coarse to fine, the levels and seeds of a setting together.
 
     The corners of every grid come first, then its middles, then its quarters, so that a study
     that is half done already shows its whole plane. Runs that two entries both ask for come once.
+    Under a search that learns, the runs of all trials of which something is ``recorded``, tasks of
+    records: what else it will ask for is not known yet.
 
     Raises:
         PolicyError: more runs than ``limits.max_runs``; found by arithmetic, nothing is listed.
@@ -51,32 +40,88 @@ def expand(pipeline: Pipeline) -> list[PlannedRun]:
         DataError: a data set whose content identifies a run cannot be read.
     """
     _refuse_too_many(pipeline)
-    designs, settings = _designs(pipeline), _settings(pipeline)
-    problems = wrong_quantized(pipeline.metric, (setting for _, setting in settings))
-    problems += wrong_rates(settings, (design.task.train.optimizer for design in designs))
-    if problems:
-        raise pipeline.error(problems)
-    runs: dict[str, PlannedRun] = {}
-    for entry, setting in settings:
-        regularizers = [config.model_dump(mode="json") for config in setting]
-        for design in designs:
-            content = design.content | {"regularizers": regularizers}
-            cell = digest(content)
-            for seed in pipeline.seeds:
-                run = digest(content | {"seed": seed})
-                task = design.task.model_copy(update={"regularizers": list(setting), "seed": seed})
-                runs.setdefault(run, PlannedRun(run, cell, task, design.levels, entry))
-    return list(runs.values())
+    algorithm = ALGORITHMS[pipeline.search.algorithm]
+    if isinstance(algorithm, Learned):
+        trials = trials_of(pipeline)
+        found = {trial.key: trial for task in recorded if (trial := trials.find(task))}
+        return [run for trial in found.values() for run in trial.runs]
+    points = algorithm.points(_space(pipeline), pipeline.search)
+    return _runs(pipeline, points, pipeline.seeds)
+
+
+def unasked(pipeline: Pipeline, asked: Iterable[PlannedRun]) -> list[PlannedRun]:
+    """Runs of a declared grid that a search by seed has left out; none of any other search."""
+    algorithm = ALGORITHMS[pipeline.search.algorithm]
+    if not (isinstance(algorithm, Learned) and algorithm.by_seed):
+        return []
+    known = {run.run for run in asked}
+    designs, settings = list_designs(pipeline), _sound_settings(_space(pipeline))
+    runs = (run for s in settings for run in planned_runs(s, designs, pipeline.seeds))
+    return [run for run in runs if run.run not in known]
+
+
+def examples(pipeline: Pipeline) -> list[PlannedRun]:
+    """One run for each value that a search which learns may try, or for each kind of value.
+
+    Raises:
+        PolicyError, SpecError, DataError: as ``expand``.
+    """
+    _refuse_too_many(pipeline)
+    return _runs(pipeline, _space(pipeline).examples(), pipeline.seeds[:1])
+
+
+def is_open(pipeline: Pipeline) -> bool:
+    """Whether the cells are not known before others are in."""
+    return isinstance(ALGORITHMS[pipeline.search.algorithm], Learned)
+
+
+def trials_of(pipeline: Pipeline) -> Trials:
+    """What may be tried; raises as ``expand``."""
+    search, algorithm = pipeline.search, ALGORITHMS[pipeline.search.algorithm]
+    by_seed = isinstance(algorithm, Learned) and algorithm.by_seed
+    designs, space = list_designs(pipeline), _space(pipeline)
+    return Trials(designs, space, pipeline.seeds, search.aggregate, by_seed)
 
 
 def count_runs(pipeline: Pipeline) -> int:
-    """Number of runs by arithmetic, without listing them; those asked for twice count twice."""
-    settings = sum(
-        math.prod(len(values) for regularizer in entry for values in regularizer.axes().values())
-        for entry in pipeline.search_space.regularizers
-    )
+    """Number of runs by arithmetic, without listing them; those asked for twice count twice.
+
+    Under a search that draws or chooses, at most so many.
+    """
     levels = math.prod(len(values) for values in pipeline.factors.values())
-    return settings * levels * len(pipeline.seeds)
+    runs = count_settings(pipeline) * len(pipeline.seeds)
+    return min(runs, getattr(pipeline.search, "runs", runs)) * levels
+
+
+def count_cells(pipeline: Pipeline) -> int:
+    """Number of cells, as ``count_runs``."""
+    levels = math.prod(len(values) for values in pipeline.factors.values())
+    return min(count_settings(pipeline) * levels, count_runs(pipeline))
+
+
+def count_settings(pipeline: Pipeline) -> int:
+    """Number of settings under each combination of levels, at most."""
+    space = _space(pipeline)
+    wanted: int | None = getattr(pipeline.search, "cells", None)
+    if space.size is None or wanted is None or wanted < space.size:
+        return wanted or space.size or 0
+    return _count_sound(space) if space.size <= MAX_LISTED else space.size
+
+
+def _count_sound(space: Space) -> int:
+    """Points of a discrete space that no regularizer refuses, equal ones counted once."""
+    return len({setting.key for setting in _sound_settings(space)})
+
+
+def _sound_settings(space: Space) -> Iterator[Setting]:
+    """Those of a discrete space that no regularizer refuses."""
+    for point in space.points():
+        with suppress(ValidationError):
+            yield space.settle(point)
+
+
+def _space(pipeline: Pipeline) -> Space:
+    return Space(pipeline.search_space.regularizers)
 
 
 def _refuse_too_many(pipeline: Pipeline) -> None:
@@ -91,94 +136,46 @@ def _refuse_too_many(pipeline: Pipeline) -> None:
         )
 
 
-class _Design(NamedTuple):
-    """One combination of factor levels: a task that lacks regularizers and seed."""
-
-    levels: dict[str, Any]
-    task: Task
-    content: dict[str, Any]  # without regularizers and seed
-
-
-def _designs(pipeline: Pipeline) -> list[_Design]:
-    written = pipeline.model_dump(mode="json", include=set(Parts.model_fields), exclude_unset=True)
-    designs: list[_Design] = []
-    wrong: list[Problem] = []
-    for chosen in crossed(pipeline.factors):
-        content = with_levels(written, chosen)
-        problems: list[Problem] = []
-        try:
-            parts = Parts.model_validate_json(json.dumps(content))
-            problems = wrong_training(parts.dataset, parts.train)
-            designs.append(_design(parts, list(chosen)))
-        except ValidationError as failed:
-            problems = explain(failed, Parts, content)
-        what = ", ".join(f"{path} = {json.dumps(level)}" for path, level in chosen.items())
-        wrong += [
-            (("factors",), f"with {what}: {text}") if chosen else (where, text)
-            for where, text in problems
-        ]
-    if wrong:
-        raise pipeline.error(wrong)
-    return designs
+def _refuse_mixed(pipeline: Pipeline) -> None:
+    """A scheduler judges a trial while it trains, which takes one pack: runs of one structure."""
+    if pipeline.scheduler.type == "fifo":
+        return
+    for designs in trials_of(pipeline).combinations:
+        if len({digest(design.task.structure()) for design in designs}) > 1:
+            told = (
+                f"a cell is trained as one pack under {pipeline.scheduler.type}, and these factors "
+                "make runs that no pack can hold together; average over others, or over none"
+            )
+            raise pipeline.error([(("search", "aggregate"), told)])
 
 
-def _design(parts: Parts, paths: list[str]) -> _Design:
-    task = Task(
-        dataset=parts.dataset,
-        model=parts.model,
-        train=parts.train,
-        measure=parts.measure,
-        regularizers=[],
-        seed=0,
-    )
-    content = task.content()
-    settled = task.model_dump(mode="json")
-    levels = {path: _at(settled, path) for path in paths}
-    return _Design(levels, task, without(content, ["regularizers", "seed"]))
-
-
-def _at(value: Any, path: str) -> Any:
-    for step in path.split("."):
-        value = value[step]
-    return value
-
-
-class Setting(NamedTuple):
-    """Regularizers applied together, every hyper-parameter settled, and the entry they are of."""
-
-    entry: int
-    regularizers: tuple[Kind, ...]
-
-
-def _settings(pipeline: Pipeline) -> list[Setting]:
-    """All points of the search space, the coarsest of every entry first."""
-    levelled: list[tuple[int, Setting]] = []
-    problems: list[Problem] = []
-    for index, entry in enumerate(pipeline.search_space.regularizers):
-        grids = [regularizer.axes() for regularizer in entry]
-        lengths = [len(values) for grid in grids for values in grid.values()]
-        for level, point in coarse_to_fine(lengths):
-            try:
-                levelled.append((level, Setting(index, _settle(entry, grids, point))))
-            except ValidationError as failed:
-                where = ("search_space", "regularizers", index)
-                problems += [(where, text) for text in _misfits(failed)]
+def _runs(pipeline: Pipeline, points: Iterable[Point], seeds: list[int]) -> list[PlannedRun]:
+    designs, settings = list_designs(pipeline), _settings(pipeline, points)
+    _refuse_mixed(pipeline)
+    problems = wrong_quantized(pipeline.metric, (setting for _, setting in settings))
+    problems += wrong_rates(settings, (design.task.train.optimizer for design in designs))
     if problems:
         raise pipeline.error(problems)
-    return [setting for _, setting in sorted(levelled, key=lambda pair: pair[0])]
+    runs: dict[str, PlannedRun] = {}
+    for setting in settings:
+        for run in planned_runs(setting, designs, seeds):
+            runs.setdefault(run.run, run)
+    return list(runs.values())
 
 
-def _settle(
-    entry: Sequence[Searched], grids: Sequence[dict[str, list[Any]]], point: Sequence[int]
-) -> tuple[Kind, ...]:
-    indices = iter(point)
-    return tuple(
-        REGULARIZERS[regularizer.kind].config(
-            kind=regularizer.kind,
-            **{name: values[next(indices)] for name, values in grid.items()},
-        )
-        for regularizer, grid in zip(entry, grids, strict=True)
-    )
+def _settings(pipeline: Pipeline, points: Iterable[Point]) -> list[Setting]:
+    settings: list[Setting] = []
+    problems: list[Problem] = []
+    space = _space(pipeline)
+    for point in points:
+        try:
+            settings.append(space.settle(point))
+        except ValidationError as failed:
+            where = ("search_space", "regularizers", point.entry)
+            problems += [(where, text) for text in _misfits(failed)]
+    if problems:
+        raise pipeline.error(problems)
+    return settings
 
 
 def _misfits(failed: ValidationError) -> list[str]:

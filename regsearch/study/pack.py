@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-from regsearch.study.expand import PlannedRun
+from regsearch.study.trials import PlannedRun
 from regsearch.train.engine import Engine
 from regsearch.train.task import digest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pack:
     """What one trial of Ray Tune trains; its name is made from its runs."""
 
@@ -27,6 +28,14 @@ class Pack:
     def part(self, runs: tuple[PlannedRun, ...]) -> Pack:
         """The same engine on fewer runs."""
         return Pack(runs, self.engine)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Pack:
+        """Itself, for it never changes: Tune copies a trial's config again and again."""
+        return self
+
+    def __repr__(self) -> str:
+        """Short: Tune makes a trial's name from it."""
+        return f"Pack({self.name}, {len(self.runs)} runs)"
 
 
 def group(runs: Iterable[PlannedRun]) -> dict[str, list[PlannedRun]]:
@@ -71,10 +80,26 @@ def resume(
     return packs, list(waiting.values())
 
 
+def form_whole(
+    trials: Sequence[Sequence[PlannedRun]],
+    choose: Callable[[str, Sequence[PlannedRun]], tuple[int, Engine]],
+) -> list[Pack]:
+    """One pack for each trial, whose runs are of one structure: a scheduler judges it as one."""
+    structures = [digest(runs[0].task.structure()) for runs in trials]
+    gathered: dict[str, list[PlannedRun]] = {}
+    for structure, runs in zip(structures, trials, strict=True):
+        gathered.setdefault(structure, []).extend(runs)
+    engines = {name: choose(name, runs)[1] for name, runs in gathered.items()}
+    return [
+        Pack(tuple(runs), engines[structure])
+        for structure, runs in zip(structures, trials, strict=True)
+    ]
+
+
 def form(
     groups: dict[str, list[PlannedRun]],
     begun: Iterable[Sequence[str]],
-    choose: Callable[[str, list[PlannedRun]], tuple[int, Engine]],
+    choose: Callable[[str, Sequence[PlannedRun]], tuple[int, Engine]],
     workers: int,
 ) -> list[Pack]:
     """Packs for the runs of each structure; ``choose`` says how many runs a pack holds, and how.

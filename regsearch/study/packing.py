@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from itertools import cycle, islice
 from typing import Any
 
 from regsearch.errors import RegsearchError
-from regsearch.study.expand import PlannedRun
 from regsearch.study.spec import Pipeline
+from regsearch.study.trials import PlannedRun
 from regsearch.train.engine import Engine
 from regsearch.train.pilot import Advice, pilot
 
@@ -44,33 +45,39 @@ class Chooser:
         self.seconds = 0.0  # of training, the workers side by side, all structures chosen for
         self.bytes = 0  # of the largest pack
 
-    def choose(self, structure: str, runs: list[PlannedRun]) -> tuple[int, Engine]:
-        """Most runs that a pack of ``runs`` may hold, and how it is computed."""
-        before = self.remembered.get(structure)
-        if before and before["asked"] == self._asked and len(runs) <= before["runs"]:
+    def choose(
+        self, structure: str, runs: Sequence[PlannedRun], amount: int = 0
+    ) -> tuple[int, Engine]:
+        """Most runs that a pack of ``runs`` may hold, and how it is computed.
+
+        ``amount``: how many such runs there will be, where ``runs`` are only the first of them.
+        """
+        before, amount = self.remembered.get(structure), max(amount, len(runs))
+        if before and before["asked"] == self._asked and amount <= before["runs"]:
             advice, known = Advice(**before["advice"]), before["runs"]
         else:
-            advice, known = self._measure(runs), len(runs)
+            advice, known = self._measure(runs, amount), amount
             self.remembered[structure] = {
                 "asked": self._asked,
                 "runs": known,
                 "advice": asdict(advice),
             }
-        self.seconds += advice.seconds * len(runs) / known
+        self.seconds += advice.seconds * amount / known
         self.bytes = max(self.bytes, advice.bytes_per_run * min(advice.runs_together, len(runs)))
         return advice.runs_together, self._engine(advice.compile)
 
-    def _measure(self, runs: list[PlannedRun]) -> Advice:
+    def _measure(self, runs: Sequence[PlannedRun], amount: int) -> Advice:
         spec = self._spec
         most = spec.pack if isinstance(spec.pack, int) else 1 if spec.pack == "off" else None
+        if amount > len(runs):
+            most = min(most or len(runs), len(runs))
+        tasks = [run.task for run in islice(cycle(runs), amount)]
         try:
-            advice = self._pilot(
-                [run.task for run in runs], self._workers, self._engine(False), most
-            )
+            advice = self._pilot(tasks, self._workers, self._engine(False), most)
         except RegsearchError:
             raise
         except Exception:  # the packs will meet it too, and each run's record will say what it is
-            share = math.ceil(len(runs) / self._workers)
+            share = math.ceil(amount / self._workers)
             advice = Advice(most or share, compile=False, seconds=0.0, bytes_per_run=0)
         if isinstance(spec.pack, int):
             advice = replace(advice, runs_together=min(spec.pack, len(runs)))

@@ -8,15 +8,16 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from regsearch.augmentations import problems as augmentation_problems
 from regsearch.datasets import DatasetConfig
 from regsearch.errors import DataError, RegsearchError
 from regsearch.metrics import MEASUREMENTS, Outline
 from regsearch.mistakes import Where, show
 from regsearch.regularizers import REGULARIZERS
 from regsearch.space import Kind, per_run_fields
-from regsearch.study.expand import PlannedRun
 from regsearch.study.problems import Problem
 from regsearch.study.spec import Pipeline
+from regsearch.study.trials import PlannedRun
 from regsearch.train.data import PackData, load_data
 from regsearch.train.initial import build_model
 from regsearch.train.task import Task
@@ -32,23 +33,26 @@ def check_runs(pipeline: Pipeline, runs: Iterable[PlannedRun], *, download: bool
 
     Raises:
         SpecError: a model does not fit its data, a regularizer finds nothing in a model to act on,
-            or a measurement cannot be; all that there are, but for those of data not read.
+            an augmentation cannot change its data, or a measurement cannot be; all that there are,
+            but for those of data not read.
         DataError: nothing of this, but a data set is missing, damaged or too small; the message
             says how to get it.
     """
     examples: dict[str, PackData | DataError] = {}
-    built: set[tuple[str, ...]] = set()
+    seen: set[tuple[str, ...]] = set()
     problems: list[Problem] = []
-    for task, entry in ((run.task, run.entry) for run in runs):
-        dataset = _structure(task.dataset)
+    for run in runs:
+        task, dataset = run.task, _structure(run.task.dataset)
         if dataset not in examples:
             examples[dataset] = _example(task, download)
-        parts = (task.model, *task.regularizers, *task.measure)
-        model = (dataset, *map(_structure, parts))
         data = examples[dataset]
-        if model not in built and not isinstance(data, DataError):
-            built.add(model)
-            problems += _problems(task, entry, data)
+        if isinstance(data, DataError):
+            continue
+        model = (dataset, *map(_structure, (task.model, *task.regularizers, *task.measure)))
+        changes = (dataset, "augment", *map(_structure, task.train.augment))
+        problems += [] if model in seen else _problems(task, run.entry, data)
+        problems += [] if changes in seen else _wrong_changes(run, data)
+        seen |= {model, changes}
     if problems:
         raise pipeline.error(problems)
     for data in examples.values():
@@ -93,11 +97,21 @@ def _problems(task: Task, entry: int, data: PackData) -> list[Problem]:
             for config in task.regularizers:
                 with _noting(problems, asked_by, f"{config.kind} on {on}"), torch.device("meta"):
                     REGULARIZERS[config.kind].plan(model, params, config)
-            outline = Outline(model, data.x_train, data.y_train[0])
+            outline = Outline(model, data.x_train, data.y_train[0], data.pixels, data.y_test[0])
             for number, wanted in enumerate(task.measure):
                 with _noting(problems, ("measure", number), f"{wanted.kind} of {on}"):
                     MEASUREMENTS[wanted.kind].check(wanted, outline)
     return problems
+
+
+def _wrong_changes(run: PlannedRun, data: PackData) -> list[Problem]:
+    """Augmentations that its examples do not allow, where they were written."""
+    factor: Where = ("factors", "train.augment")
+    return [
+        (factor if factor[1] in run.factors else ("train", "augment", index), text)
+        for index, config in enumerate(run.task.train.augment)
+        for text in augmentation_problems(config, data.x_train)
+    ]
 
 
 def _build(task: Task, data: PackData) -> nn.Module:

@@ -26,6 +26,7 @@ class Tally:
     epochs: int  # to train from now on; less where a pack went on from a checkpoint
     goal: str  # metric that the study is about
     higher_is_better: bool
+    at_most: bool = False  # whether there may be fewer runs than planned
     finished: int = 0
     failed: int = 0
     diverged: int = 0
@@ -60,7 +61,8 @@ class Tally:
     def line(self) -> str:
         """All of it in one line."""
         done = self.recorded + self.finished
-        parts = [f"{done:,}/{self.runs:,} runs"]
+        planned = f"{done:,} of up to {self.runs:,}" if self.at_most else f"{done:,}/{self.runs:,}"
+        parts = [f"{planned} runs"]
         if self.rate:
             parts.append(f"{self.rate:,.0f} epochs/s")
         if self.eta_s is not None and self.epochs_done < self.epochs:

@@ -24,6 +24,8 @@ from regsearch.study.stop import restore_handlers
 
 FOLDERS = "regsearch-ray-"
 ADDRESS_TIMEOUT_S = 5.0
+TOKEN_FILE = Path("~/.ray/auth_token")
+"""Where ``ray get-auth-token --generate`` puts it."""
 
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0: Tune prints nothing
@@ -34,6 +36,7 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # records replace a CSV and JSON file per trial
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the driver owns the signals
     "TUNE_GLOBAL_CHECKPOINT_S": "600",  # Tune's own state is never read again
+    "TUNE_MAX_PENDING_TRIALS_PG": "16",  # as for a grid: else HyperBand halves what is not full
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
 
@@ -179,6 +182,16 @@ def sweep_folders() -> None:
             continue
         if left:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def use_token() -> None:
+    """Let Ray send the token that is there to a cluster, unless ``RAY_AUTH_MODE`` says otherwise.
+
+    Ray reads the mode when it is imported, so this comes before.
+    """
+    named = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    if named or TOKEN_FILE.expanduser().exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def knock(address: str) -> None:

@@ -18,6 +18,8 @@ from regsearch.space import Config
 MAX_SEEDS = 100_000
 SPLITS = ("test", "validation", "quantized")
 """What predictions are measured on; ``quantized``: the test set, with discrete weights."""
+SUMMARIES = ("best", "last10", "last10pct", "area")
+"""What a run may be judged by beside its last epoch; of its curve of the metric."""
 TRACKING_SCHEMES = (
     "", "file", "sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks",
 )  # fmt: skip
@@ -58,7 +60,7 @@ def _quantity(name: str) -> str:
     if name in known or reading(name) is not None:
         return name
     base, _, summary = name.rpartition("_")
-    if reading(base) is not None and summary in ("best", "last10"):
+    if reading(base) is not None and summary in SUMMARIES:
         raise ValueError(f"no measured quantity {name!r}; write {{name: {base}, at: {summary}}}")
     raise ValueError(
         f"no measured quantity {name!r}.{nearest(name, known)} Known: {', '.join(known)}"
@@ -75,9 +77,10 @@ def _quantity_schema(schema: dict[str, Any]) -> None:
 
 
 def _moment(at: str) -> str:
-    if at in ("last", "best", "last10") or re.fullmatch(r"epoch:[1-9][0-9]{0,6}", at):
+    if at in ("last", *SUMMARIES) or re.fullmatch(r"epoch:[1-9][0-9]{0,6}", at):
         return at
-    raise ValueError(f"needs last, best, last10 or epoch:N with N from 1, got {at!r}")
+    known = ", ".join(("last", *SUMMARIES))
+    raise ValueError(f"needs {known} or epoch:N with N from 1, got {at!r}")
 
 
 def _seeds(raw: Any) -> Any:
@@ -149,7 +152,10 @@ class Metric(Config):
     at: Annotated[
         str,
         AfterValidator(_moment),
-        Field(description="last, best, last10 (mean of the last ten epochs) or epoch:N"),
+        Field(
+            description="last, best, last10 (mean of the last ten epochs), last10pct (of the last "
+            "10 %), area (mean height of the curve) or epoch:N"
+        ),
     ] = "last"
 
     @model_validator(mode="before")
@@ -160,20 +166,6 @@ class Metric(Config):
         read = reading(str(raw.get("name", "test_accuracy")))
         higher = read is None or read.higher_is_better
         return raw | {"goal": "maximize" if higher else "minimize"}
-
-
-class Search(Config):
-    """How the cells are chosen."""
-
-    algorithm: Annotated[
-        Literal["grid"], Field(description="grid: every combination, coarse to fine")
-    ] = "grid"
-
-
-class Scheduler(Config):
-    """Ray Tune's trial scheduler, by Ray's name."""
-
-    type: Annotated[Literal["fifo"], Field(description="fifo: no run is stopped early")] = "fifo"
 
 
 class Resources(Config):
@@ -199,10 +191,21 @@ class Limits(Config):
 
 
 class Budget(Config):
-    """When to stop although runs are left, and how often a pack that failed is tried again."""
+    """When to stop although runs are left, and how often a pack that failed is tried again.
+
+    Each is of one start: the next one has it anew.
+    """
 
     time_budget_s: Annotated[
         Annotated[float, Field(gt=0, le=1e9)] | None, Field(description="seconds; null: no limit")
+    ] = None
+    runs: Annotated[
+        Annotated[int, Field(ge=1, le=100_000_000)] | None,
+        Field(description="runs to train; null: no limit"),
+    ] = None
+    gpu_hours: Annotated[
+        Annotated[float, Field(gt=0, le=1e9)] | None,
+        Field(description="hours times the GPUs that packs in training hold; null: no limit"),
     ] = None
     max_failures: Annotated[
         int, Field(ge=0, le=20, description="how often a pack that failed is tried again")

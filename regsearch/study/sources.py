@@ -11,6 +11,7 @@ from typing import Any
 
 from regsearch.datasets import DATASETS
 from regsearch.errors import SpecError
+from regsearch.metrics import MEASUREMENTS
 from regsearch.mistakes import Where, show
 from regsearch.registry import nearest
 from regsearch.space import place_fields
@@ -164,7 +165,7 @@ def built_ins(folder: str) -> list[str]:
 
 
 def anchor_places(value: dict[str, Any], folder: Path) -> None:
-    """Make the data set's relative paths absolute: they start where the file that has them lies."""
+    """Make relative paths absolute: they start where the file that has them lies."""
     dataset, factors = value.get("dataset"), value.get("factors")
     factors = factors if isinstance(factors, dict) else {}
     levels = factors.get("dataset")
@@ -178,6 +179,13 @@ def anchor_places(value: dict[str, Any], folder: Path) -> None:
                 config[name] = _absolute(config[name], folder)
             if isinstance(paths := factors.get(f"dataset.{name}"), list):
                 factors[f"dataset.{name}"] = [_absolute(path, folder) for path in paths]
+    measure = value.get("measure")
+    for config in measure if isinstance(measure, list) else []:
+        kind = config.get("kind") if isinstance(config, dict) else None
+        if isinstance(kind, str) and kind in MEASUREMENTS:
+            for name in place_fields(MEASUREMENTS[kind].config):
+                if name in config:
+                    config[name] = _absolute(config[name], folder)
 
 
 def settle_kinds(value: dict[str, Any]) -> None:

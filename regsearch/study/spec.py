@@ -36,20 +36,23 @@ from regsearch.study.factors import (
     written_at,
 )
 from regsearch.study.problems import Problem, explain
+from regsearch.study.schedulers import SCHEDULERS, Fifo, Scheduling, named
+from regsearch.study.search import ALGORITHMS, Searching
+from regsearch.study.search.grid import Grid
+from regsearch.study.search.samplers import SAMPLERS
 from regsearch.study.settings import (
     Budget,
     Checkpoint,
     Limits,
     Metric,
     Resources,
-    Scheduler,
-    Search,
     Seeds,
     StudyName,
     Tracking,
 )
 from regsearch.study.sources import SWITCHES, Sources, built_ins, gather, locate, settle_kinds
 from regsearch.study.together import wrong_entries, wrong_measurements, wrong_metric, wrong_training
+from regsearch.study.wrong_search import wrong_search
 from regsearch.study.yaml_file import read_yaml
 from regsearch.train.task import TrainConfig
 
@@ -65,6 +68,17 @@ def _applied_together(raw: Any) -> Any:
 
 def _switch(raw: Any) -> Any:
     return {"on": True, "off": False}.get(raw, raw) if isinstance(raw, str) else raw
+
+
+def _algorithm(raw: Any) -> Any:
+    """``grid``, if none is named."""
+    if not isinstance(raw, dict):
+        return raw
+    name = raw.get("algorithm", "grid")
+    if name in SAMPLERS and name not in ALGORITHMS:
+        told = f"{{algorithm: optuna, sampler: {{kind: {name}}}}}"
+        raise ValueError(f"{name} is one of Optuna's samplers; write {told}")
+    return {"algorithm": name} | raw
 
 
 def _same(raw: Any) -> Any:
@@ -129,8 +143,12 @@ class Pipeline(Parts):
     metric: Metric = Field(
         default=Metric(name="test_accuracy", goal="maximize"), description="what decides the best"
     )
-    search: Search = Field(default=Search(), description="how cells are chosen")
-    scheduler: Scheduler = Field(default=Scheduler(), description="Ray Tune's, by Ray's name")
+    search: Annotated[Searching, OneOf(ALGORITHMS, "algorithm"), BeforeValidator(_algorithm)] = (
+        Field(default=Grid(), description="how cells are chosen")
+    )
+    scheduler: Annotated[Scheduling, OneOf(SCHEDULERS, "type"), BeforeValidator(named)] = Field(
+        default=Fifo(), description="Ray Tune's, by Ray's name"
+    )
     resources_per_trial: Resources = Field(
         default=Resources(), description="what Ray reserves for one pack"
     )
@@ -241,6 +259,7 @@ def check(sources: Sources, reports: Registry[Any] | None = None) -> Pipeline:
             for where, text in wrong_training(run.dataset, run.train):
                 problems.append((written_at(where, levels, chosen), text))
             problems += wrong_metric(pipeline.metric, run.dataset, run.train, pipeline.measure)
+    problems += wrong_search(pipeline, sources.value)
     if problems:
         raise sources.error(problems)
     pipeline._sources = sources

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -33,11 +33,18 @@ class StopSwitch:
     def __init__(self, time_budget_s: float | None = None) -> None:
         self.code: ExitCode | None = None
         self._deadline = None if time_budget_s is None else time.monotonic() + time_budget_s
+        self._used_up: Callable[[], bool] = lambda: False
+
+    def watch(self, used_up: Callable[[], bool]) -> None:
+        """Pull the switch, too, once ``used_up()`` says that another budget is."""
+        self._used_up = used_up
 
     def pulled(self) -> bool:
-        """True once a signal came or the time budget is used up."""
-        if self.code is None and self._deadline is not None and time.monotonic() > self._deadline:
-            self.code = ExitCode.BUDGET
+        """True once a signal came or a budget is used up."""
+        if self.code is None:
+            late = self._deadline is not None and time.monotonic() > self._deadline
+            if late or self._used_up():
+                self.code = ExitCode.BUDGET
         return self.code is not None
 
     @property

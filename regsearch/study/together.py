@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from regsearch.augmentations import AUGMENTATIONS
 from regsearch.datasets import DATASETS, DatasetConfig
 from regsearch.losses import LOSSES
 from regsearch.metrics import MEASUREMENTS, METRICS, MeasurementConfig
@@ -44,7 +45,7 @@ def wrong_entries(entries: Sequence[Sequence[Searched]], root: Where) -> list[Pr
 
 
 def wrong_training(dataset: DatasetConfig, train: TrainConfig) -> list[Problem]:
-    """Problems of a schedule or a loss that do not fit the length of training or the targets."""
+    """Problems of a schedule, a loss or augmentations that fit neither each other nor the rest."""
     lr = float(_reals(train.optimizer)["lr"])
     problems: list[Problem] = [
         (("train", "schedule"), message)
@@ -60,6 +61,26 @@ def wrong_training(dataset: DatasetConfig, train: TrainConfig) -> list[Problem]:
                 f"{dataset.kind} has {targets}; use {fitting}",
             )
         )
+    return problems + _wrong_augment(train)
+
+
+def _wrong_augment(train: TrainConfig) -> list[Problem]:
+    """Problems of augmentations that are applied one after the other."""
+    kinds = [config.kind for config in train.augment]
+    mixing = [kind for kind in kinds if AUGMENTATIONS[kind].mix]
+    problems: list[Problem] = []
+    for index, kind in enumerate(kinds):
+        where = ("train", "augment", index)
+        if kind in kinds[:index]:
+            problems.append((where, f"{kind} is there already; keep one of the two"))
+        elif kind in mixing[1:]:
+            told = f"{kind} would mix again what {mixing[0]} has mixed; keep one of the two, or"
+            problems.append((where, f"{told} let a factor train.augment have both as levels"))
+        elif kind in mixing and not set(kinds[index + 1 :]) <= set(mixing):
+            told = f"{kind} goes last: what follows would change how much is left of each example"
+            problems.append((where, f"{told}; move it to the end"))
+        if kind in mixing and train.batch_size == 1:
+            problems.append((where, f"{kind} finds no partner in a train.batch_size of 1"))
     return problems
 
 

@@ -35,8 +35,18 @@ class Outcome:
 class PackWork:
     """A pack in training; out of memory halves what is trained together and goes on."""
 
-    def __init__(self, pack: Pack, checkpoints: Path | None, every_s: float, keep: int) -> None:
+    def __init__(
+        self,
+        pack: Pack,
+        checkpoints: Path | None,
+        every_s: float,
+        keep: int,
+        *,
+        whole: bool = False,
+    ) -> None:
+        """``whole``: whether the runs must be trained together, as a scheduler judges them so."""
         self.outcomes: list[Outcome] = []
+        self._whole = whole
         self._waiting = deque([pack])
         self._folder, self._every_s, self._keep = checkpoints, every_s, keep
         self._training: PackTraining | None = None
@@ -79,10 +89,20 @@ class PackWork:
             training.run_epoch()
         except Exception as error:
             self._training = None
-            if not is_out_of_memory(error):
+            if self._whole or not is_out_of_memory(error):
                 raise
             return None
         return training
+
+    def so_far(self) -> list[Outcome]:
+        """Outcomes if training ended now: runs that are not done are ``stopped``."""
+        if self._training is None or not self._waiting:
+            return self.outcomes
+        pack, results = self._waiting[0], self._training.results()
+        return [
+            Outcome(run.run, result, None, len(pack.runs))
+            for run, result in zip(pack.runs, results, strict=True)
+        ]
 
     def save(self) -> None:
         """Write a checkpoint of what is being trained, if there is a folder for it."""

@@ -13,6 +13,7 @@ import pytest
 
 from regsearch.api import Study, reporting
 from regsearch.errors import RegsearchError, UnknownName
+from regsearch.histogram import Histogram
 from regsearch.records import Status
 from regsearch.study.expand import PlannedRun
 from tests.recorded import PLANE, accuracy, record_all, write_study
@@ -166,6 +167,21 @@ def test_a_study_that_grows_is_read_anew(tmp_path: Path) -> None:
     record_all(study.folder, load_tiny(tmp_path, search_space=PLANE, seeds=3), known)
     assert len(study.records) == 12
     assert study.status()["planned"] == 12
+
+
+def test_distributions_are_those_of_the_runs_that_the_file_asks_for(tmp_path: Path) -> None:
+    def values(run: PlannedRun) -> dict[str, Any]:
+        counts = np.array([run.task.seed, 7])
+        return known(run) | {"distributions": {"lipschitz": Histogram(0.0, 4.0, counts, 0, 0)}}
+
+    write_study(tmp_path, values, search_space=PLANE, seeds=3)
+    study = write_study(tmp_path, values, search_space=PLANE, seeds=[2])
+    table = study.distributions
+    assert set(table["run"]) == set(study.records["run"])
+    assert table[["low", "high"]].drop_duplicates().values.tolist() == [[0, 2], [2, 4]]
+    assert table["count"].tolist() == [2, 7] * 4
+    results = reporting.gather(study)
+    assert results.distributions.keys() == set(study.records["run"])
 
 
 def test_a_factor_is_a_column_of_the_records_before_it_varies(tmp_path: Path) -> None:

@@ -133,13 +133,17 @@ def test_the_schema_allows_what_the_reader_allows() -> None:
         {"rate": 0.5},
         {"rate": [0.1, 0.2], "widths": [[1], [2]], "mode": ["soft"]},
         {"rate": {"linspace": [0, 1, 3]}, "widths": [1, 2]},
+        {"rate": {"uniform": [0, 1]}, "steps": {"randint": [1, 9]}},
+        {"rate": {"choice": [0, 1]}, "scale": {"quniform": [0, 1, 0.5]}},
     ]
     for fields in good:
         schema.validate({"kind": "leaf"} | fields)
     bad: list[dict[str, Any]] = [
         {"rate": []},
         {"rate": {"linspace": [0, 1]}},
-        {"rate": {"uniform": [0, 1]}},
+        {"rate": {"uniform": [0]}},
+        {"rate": {"uniform": [0, 1], "choice": [1]}},
+        {"steps": {"randint": [0.5, 3]}, "rate": 1},
         {"rate": 0.5, "mode": "firm"},
         {"rate": 0.5, "extra": 1},
         {},

@@ -57,6 +57,7 @@ def test_a_finished_pack_is_on_the_disk_when_tell_returns(told: Told, tmp_path: 
     assert [record.task for record in records] == [run.task.content() for run in pack.runs]
     for record in records:
         assert record.status is Status.COMPLETED
+        assert record.distributions["weights/0.weight"].counts.tolist() == [1, 2]
         assert record.provenance["pack"] == 3
         assert record.provenance["versions"]["torch"]
         assert record.provenance["data"] == record.task["dataset"]["fingerprint"]

@@ -20,6 +20,7 @@ from regsearch.study.executors import (
     InProcessExecutor,
     describe,
 )
+from regsearch.study.feed import Packs
 from regsearch.study.pack import Pack
 from regsearch.study.stop import StopSwitch
 from regsearch.train.engine import Engine
@@ -65,7 +66,7 @@ def test_packs_are_trained_in_order_and_all_is_told(
     packs: list[Pack], saves: CheckpointPolicy
 ) -> None:
     told: list[Event] = []
-    InProcessExecutor(saves).run(packs, told.append, StopSwitch())
+    InProcessExecutor(saves).run(Packs(packs), told.append, StopSwitch())
     expected = [kind for _ in packs for kind in (Advanced, Advanced, Finished)]
     assert [type(event) for event in told] == expected
     assert [event.pack for event in told] == [pack for pack in packs for _ in range(3)]
@@ -77,7 +78,7 @@ def test_a_pack_that_fails_once_goes_on_from_its_checkpoint(
     begun_at = failing(monkeypatch, packs[1], 1, RuntimeError("a moment of weakness"))
     told: list[Event] = []
     policy = CheckpointPolicy(tmp_path / "checkpoints", 1e-9, 2)
-    InProcessExecutor(policy, max_failures=1).run(packs, told.append, StopSwitch())
+    InProcessExecutor(policy, max_failures=1).run(Packs(packs), told.append, StopSwitch())
     assert [event.pack for event in told if isinstance(event, Finished)] == packs
     assert begun_at == [1]
 
@@ -87,7 +88,7 @@ def test_a_pack_that_keeps_failing_says_why_and_the_others_go_on(
 ) -> None:
     failing(monkeypatch, packs[1], 3, RuntimeError("mat1 and mat2 do not fit\nat some place"))
     told: list[Event] = []
-    InProcessExecutor(saves, max_failures=2).run(packs, told.append, StopSwitch())
+    InProcessExecutor(saves, max_failures=2).run(Packs(packs), told.append, StopSwitch())
     assert [e.pack for e in told if isinstance(e, Finished)] == [packs[0], packs[2]]
     [failed] = [event for event in told if isinstance(event, Failed)]
     assert failed == Failed(packs[1], "RuntimeError: mat1 and mat2 do not fit")
@@ -102,7 +103,7 @@ def test_a_stop_saves_what_is_unfinished(packs: list[Pack], saves: CheckpointPol
         if event.pack is packs[1]:
             switch.pull(ExitCode.INTERRUPTED)
 
-    InProcessExecutor(saves).run(packs, tell, switch)
+    InProcessExecutor(saves).run(Packs(packs), tell, switch)
     assert [event.pack for event in told if isinstance(event, Finished)] == [packs[0]]
     assert begun(saves.folder) == [[run.run for run in packs[1].runs]]
 
@@ -114,7 +115,7 @@ def test_an_exception_of_the_listener_stops_everything(
         raise StorageError("no room")
 
     with pytest.raises(StorageError, match="no room"):
-        InProcessExecutor(saves).run(packs, tell, StopSwitch())
+        InProcessExecutor(saves).run(Packs(packs), tell, StopSwitch())
 
 
 def test_a_full_disk_is_no_failure_of_a_run(
@@ -123,7 +124,7 @@ def test_a_full_disk_is_no_failure_of_a_run(
     failing(monkeypatch, packs[0], 1, StorageError("the disk is full"))
     told: list[Event] = []
     with pytest.raises(StorageError, match="full"):
-        InProcessExecutor(saves, max_failures=2).run(packs, told.append, StopSwitch())
+        InProcessExecutor(saves, max_failures=2).run(Packs(packs), told.append, StopSwitch())
     assert not any(isinstance(event, Failed) for event in told)
 
 

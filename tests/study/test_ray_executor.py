@@ -5,6 +5,8 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import psutil
@@ -21,9 +23,14 @@ from regsearch.study.executors import (
     Finished,
     InProcessExecutor,
 )
+from regsearch.study.feed import Packs
+from regsearch.study.judging import Judging
 from regsearch.study.pack import Pack
 from regsearch.study.ray_session import FOLDERS, RaySession, Resources, knock, sweep_folders
+from regsearch.study.schedulers import SCHEDULERS
+from regsearch.study.settings import Metric
 from regsearch.study.stop import StopSwitch
+from regsearch.study.trials import PlannedRun
 from regsearch.train.engine import Engine
 from tests.tiny import TINY, load_tiny
 
@@ -51,6 +58,7 @@ def train(session: RaySession, tmp_path: Path) -> Train:
         switch: StopSwitch | None = None,
         max_failures: int = 0,
         every_s: float = 1e-3,
+        **how: Any,
     ) -> list[Event]:
         told: list[Event] = []
 
@@ -59,8 +67,8 @@ def train(session: RaySession, tmp_path: Path) -> Train:
             hear(event)
 
         saves = CheckpointPolicy(tmp_path / "checkpoints", every_s, 2)
-        executor = RayExecutor(session, Resources(1, 0), saves, max_failures)
-        executor.run(packs, tell, switch or StopSwitch())
+        executor = RayExecutor(session, Resources(1, 0), saves, max_failures, **how)
+        executor.run(Packs(packs), tell, switch or StopSwitch())
         return told
 
     return train
@@ -98,7 +106,7 @@ def test_ray_gives_the_numbers_of_this_process_and_uses_its_workers_again(
     told = train(packs, lambda event: seen.update(worker.pid for worker in workers()))
     here: list[Event] = []
     InProcessExecutor(CheckpointPolicy(tmp_path / "here", 3600, 2)).run(
-        packs, here.append, StopSwitch()
+        Packs(packs), here.append, StopSwitch()
     )
     on_ray, expected = curves(told), curves(here)
     assert on_ray.keys() == expected.keys() == {run.run for pack in packs for run in pack.runs}
@@ -186,6 +194,129 @@ def test_an_exception_of_the_listener_stops_everything(tmp_path: Path, train: Tr
 
     with pytest.raises(StorageError, match="the disk is full"):
         train(make_packs(tmp_path, 2, epochs=1_000_000), hear)
+
+
+def judging(kind: str, epochs: int, before: tuple[tuple[float, ...], ...] = ()) -> Judging:
+    config = SCHEDULERS[kind].config.model_validate({"type": kind, "reduction_factor": 2})
+    return Judging(config, Metric(name="test_accuracy", goal="maximize"), epochs, before)
+
+
+def cells(folder: Path, decays: list[float], epochs: int, **changes: Any) -> list[Pack]:
+    """A pack of two seeds for each decay; decays above 1 leave nothing to learn with."""
+    pipeline = load_tiny(
+        folder,
+        search_space={"regularizers": [{"kind": "weight_decay", "decay": decays}]},
+        dataset={"kind": "digits", "train_size": 400},
+        model={"kind": "mlp", "widths": [32]},
+        train={**TINY["train"], "epochs": epochs},
+        **changes,
+    )
+    by_decay = {decay: list[PlannedRun]() for decay in decays}
+    for run in pipeline.expand():
+        by_decay[run.task.regularizers[0].model_dump()["decay"]].append(run)
+    return [Pack(tuple(runs), Engine()) for runs in by_decay.values()]
+
+
+def ends(told: list[Event]) -> dict[str, Finished]:
+    return {event.pack.name: event for event in told if isinstance(event, Finished)}
+
+
+def test_no_more_trials_live_at_a_time_than_are_allowed(tmp_path: Path) -> None:
+    from ray.tune.search import Searcher
+
+    from regsearch.study.ray_executor import _Asks
+
+    packs = make_packs(tmp_path, 4)
+    asks = _Asks(Packs(packs), most=2)
+    assert [asks.suggest(name) for name in "abc"] == [{"pack": packs[0]}, {"pack": packs[1]}, None]
+    asks.on_trial_complete("a")
+    assert asks.suggest("c") == {"pack": packs[2]}
+    asks.on_trial_complete("b", error=True)
+    asks.on_trial_complete("c")
+    assert asks.suggest("d") == {"pack": packs[3]}
+    assert asks.suggest("e") == Searcher.FINISHED
+
+
+@pytest.mark.ray
+def test_asha_stops_the_cells_that_are_worse_by_the_mean_over_their_runs(
+    tmp_path: Path, train: Train
+) -> None:
+    packs = cells(tmp_path, [0.0, 1e-4, 30.0, 60.0], epochs=8)
+    told = ends(train(packs, judging=judging("async_hyperband", 8)))
+    assert told.keys() == {pack.name for pack in packs}
+    results = [[o.result for o in told[pack.name].outcomes if o.result] for pack in packs]
+    for pack, (first, second) in zip(packs[2:], results[2:], strict=True):
+        assert first.status == second.status == "stopped"
+        assert first.epochs == second.epochs < 8
+        assert {len(curve) for curve in first.curves.values()} == {first.epochs}
+        assert told[pack.name].by == "async_hyperband"
+    assert "completed" in {result.status for pair in results[:2] for result in pair}
+
+
+@pytest.mark.ray
+def test_a_diverged_run_ends_its_cell_within_the_epoch_under_a_scheduler(
+    tmp_path: Path, train: Train
+) -> None:
+    rates = {"train.optimizer.lr": [0.01, 1e38]}
+    optimizer = {"train": {"optimizer": {"kind": "sgd"}, "epochs": 50, "batch_size": 16}}
+    runs = load_tiny(tmp_path, **optimizer, factors=rates, seeds=1).expand()
+    told = train([Pack(tuple(runs[:2]), Engine())], judging=judging("async_hyperband", 50))
+    [end] = ends(told).values()
+    assert end.by == "a diverged run of its cell"
+    assert {(o.result.status, o.result.epochs) for o in end.outcomes if o.result} == {
+        ("stopped", 1),
+        ("diverged", 1),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_hyperband_lets_cells_wait_and_go_on_from_their_checkpoint(
+    tmp_path: Path, train: Train
+) -> None:
+    packs = cells(tmp_path, [0.0, 1e-4, 1e-3, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0], epochs=8)
+    config = judging("hyperband", 8)
+    told = ends(train(packs, judging=config, every_s=3600))
+    assert told.keys() == {pack.name for pack in packs}
+    status = {
+        pack.name: {o.result.status for o in told[pack.name].outcomes if o.result} for pack in packs
+    }
+    assert {"stopped"} in list(status.values())[3:]
+    whole = [pack for pack in packs if status[pack.name] == {"completed"}]
+    here: list[Event] = []
+    InProcessExecutor(CheckpointPolicy(tmp_path / "here", 3600, 2)).run(
+        Packs(whole), here.append, StopSwitch()
+    )
+    expected, on_ray = curves(here), curves(list(told.values()))
+    for run, measured in expected.items():
+        for name, curve in measured.items():
+            np.testing.assert_array_equal(on_ray[run][name], curve)
+
+
+def test_a_scheduler_knows_what_earlier_starts_have_recorded() -> None:
+    from ray.tune.schedulers import TrialScheduler
+
+    from regsearch.study.ray_schedulers import make_scheduler
+
+    class New:
+        trial_id = "new"
+
+    trial: Any = New()
+    poor = {"epoch": 1, "value": 0.2}
+    before = tuple((0.5 + 0.01 * n, 0.6) for n in range(6))
+    for kind, known, verdict in (
+        ("async_hyperband", (), TrialScheduler.CONTINUE),
+        ("async_hyperband", before, TrialScheduler.STOP),
+        ("median_stopping_rule", (), TrialScheduler.CONTINUE),
+        ("median_stopping_rule", before, TrialScheduler.STOP),
+    ):
+        arguments = {"type": kind}
+        config = SCHEDULERS[kind].config.model_validate(arguments)
+        metric = Metric(name="test_accuracy", goal="maximize")
+        scheduler = make_scheduler(Judging(config, metric, 2, known))
+        controller: Any = SimpleNamespace(get_live_trials=list)
+        scheduler.on_trial_add(controller, trial)
+        assert scheduler.on_trial_result(controller, trial, dict(poor)) == verdict, kind
 
 
 @pytest.mark.ray
