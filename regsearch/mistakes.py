@@ -126,12 +126,13 @@ def _single(error: ErrorDetails, where: Where, model: type[BaseModel]) -> tuple[
             return (*where, str(loc[-1])), "is missing; it has no default"
         case "union_tag_invalid":
             tag, noun, known = context["tag"], *_choices(model, loc)
-            return (*where, "kind"), (
+            return (*where, context["discriminator"].strip("'")), (
                 f"no {noun} named {tag!r}.{nearest(str(tag), known)} Known: {', '.join(known)}"
             )
         case "union_tag_not_found":
             noun, known = _choices(model, loc)
-            return where, f"needs the kind of {noun}: {{kind: …}} with one of {', '.join(known)}"
+            key = context["discriminator"].strip("'")
+            return where, f"needs the {key} of {noun}: {{{key}: …}} with one of {', '.join(known)}"
         case "value_error":
             return where, str(context["error"])
         case _:

@@ -50,6 +50,15 @@ class Registry(Generic[T]):
         self._entries[name] = entry
         return entry
 
+    def replace(self, name: str, entry: T) -> None:
+        """Put ``entry`` in the place of the one called ``name``, in this process.
+
+        Raises:
+            UnknownName: there is none.
+        """
+        self[name]
+        self._entries[name] = entry
+
     def __getitem__(self, name: str) -> T:
         """The entry called ``name``.
 

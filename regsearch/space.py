@@ -58,19 +58,19 @@ def place_fields(config: type[BaseModel]) -> list[str]:
 
 
 class OneOf:
-    """Annotation for a mapping whose ``kind`` picks its config from a registry.
+    """Annotation for a mapping whose ``kind``, or other ``key``, picks its config from a registry.
 
     Plugins are among the choices, and so in the error messages and in the JSON schema.
     """
 
-    def __init__(self, registry: Registry[Any]) -> None:
-        self.registry = registry
+    def __init__(self, registry: Registry[Any], key: str = "kind") -> None:
+        self.registry, self.key = registry, key
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        """Union of the registered configs, told apart by ``kind``."""
+        """Union of the registered configs, told apart by ``key``."""
         choices: dict[Hashable, core_schema.CoreSchema] = {
             name: handler.generate_schema(self.registry[name].config) for name in self.registry
         }
-        return core_schema.tagged_union_schema(choices, discriminator="kind")
+        return core_schema.tagged_union_schema(choices, discriminator=self.key)

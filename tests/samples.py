@@ -52,9 +52,14 @@ def float32(values: list[float]) -> NDArray[np.float32]:
 
 def same(one: Record, other: Record) -> bool:
     """Equal in every field, curves to the bit (``==`` cannot compare arrays)."""
-    plain = [{**vars(record), "curves": None} for record in (one, other)]
+    arrays = {"curves": None, "distributions": None}
+    plain = [{**vars(record), **arrays} for record in (one, other)]
+    counted = [
+        [(name, found._replace(counts=found.counts.tolist())) for name, found in each.items()]
+        for each in (one.distributions, other.distributions)
+    ]
     curves = [
         [(name, curve.dtype, curve.tobytes()) for name, curve in record.curves.items()]
         for record in (one, other)
     ]
-    return plain[0] == plain[1] and curves[0] == curves[1]
+    return plain[0] == plain[1] and curves[0] == curves[1] and counted[0] == counted[1]

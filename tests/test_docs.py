@@ -11,6 +11,7 @@ import click
 import pytest
 import torch
 
+from regsearch.augmentations import AUGMENTATIONS
 from regsearch.cli import main
 from regsearch.datasets import DATASETS
 from regsearch.losses import LOSSES
@@ -20,12 +21,17 @@ from regsearch.optim import OPTIMIZERS
 from regsearch.regularizers import REGULARIZERS
 from regsearch.report import REPORTS
 from regsearch.schedules import SCHEDULES
+from regsearch.study.schedulers import SCHEDULERS
+from regsearch.study.search import ALGORITHMS
 
 ROOT = Path(__file__).parent.parent
 VERBS = main.list_commands(click.Context(main))
-REGISTRIES = [REGULARIZERS, OPTIMIZERS, SCHEDULES, LOSSES, MODELS, DATASETS, MEASUREMENTS, REPORTS]
+REGISTRIES = [
+    REGULARIZERS, OPTIMIZERS, SCHEDULES, LOSSES, AUGMENTATIONS, MODELS, DATASETS,
+    MEASUREMENTS, REPORTS, ALGORITHMS, SCHEDULERS,
+]  # fmt: skip
 NAMES = [(registry.noun, name) for registry in REGISTRIES for name in registry]
-PAGES = ["README.md", "CONTRIBUTING.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "docs/cluster.md"]
 
 
 def text(page: str) -> str:
@@ -59,7 +65,8 @@ def test_every_verb_in_a_page_exists(page: str) -> None:
 def test_every_file_that_a_page_names_exists(page: str) -> None:
     linked = re.findall(r"\]\((?!https?:|#)([^)#]+)", text(page))
     named = re.findall(r"\b(?:pipelines|search_spaces|examples|docs)/[\w/.-]+\.\w+", text(page))
-    missing = [name for name in {*linked, *named} if not (ROOT / name).exists()]
+    missing = [name for name in linked if not (ROOT / page).parent.joinpath(name).exists()]
+    missing += [name for name in named if not (ROOT / name).exists()]
     assert not missing, f"{page} names files that are not there: {missing}"
 
 

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -27,8 +27,8 @@ from regsearch.models.mlp import Mlp
 from regsearch.records import Status
 from regsearch.study.checkpoints import begun
 from regsearch.study.executors import Event, InProcessExecutor
+from regsearch.study.feed import Feed, Packs
 from regsearch.study.lock import hold
-from regsearch.study.pack import Pack
 from regsearch.study.stop import StopSwitch
 from tests.faults import small_disk
 from tests.invariants import check_invariants
@@ -217,14 +217,12 @@ def test_5_a_disk_that_fills_up_loses_nothing_and_the_study_goes_on_after_freein
         class Unlucky(StandIn):
             """Somebody else fills the disk after the tenth pack."""
 
-            def run(
-                self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch
-            ) -> None:
-                super().run(packs[:10], tell, switch)
+            def run(self, feed: Feed, tell: Callable[[Event], None], switch: StopSwitch) -> None:
+                super().run(Packs([feed.next() for _ in range(10)]), tell, switch)
                 with suppress(OSError), ballast.open("wb", buffering=0) as file:
                     while True:
                         file.write(bytes(4096))
-                super().run(packs[10:], tell, switch)
+                super().run(feed, tell, switch)
 
         with monkeypatch.context() as patch:
             patch.setattr(running, "InProcessExecutor", Unlucky)

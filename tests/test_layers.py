@@ -19,8 +19,9 @@ LAYERS = """
     api own_loop
     study track report
     records train attached
-    regularizers optim models datasets metrics losses schedules
-    space cells registry errors mistakes disk draws units unit_search theory
+    regularizers optim models datasets metrics losses schedules augmentations
+    space cells registry errors mistakes disk draws units unit_search theory pixels \
+    histogram corruptions
 """
 RANK = {name: row for row, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 BOTTOM = RANK["errors"]
@@ -29,10 +30,10 @@ TOP = RANK["cli"]
 HEAVY = {  # library: files that may import it
     "ray": ["study/ray_*.py"],
     "mlflow": ["track/*.py"],
-    "optuna": ["study/optuna_*.py"],
+    "optuna": ["study/search/optuna_*.py", "report/importances.py"],
     "matplotlib": ["report/*.py"],
     "torchvision": ["datasets/*.py", "models/*.py"],
-    "sklearn": ["datasets/*.py"],
+    "sklearn": ["datasets/*.py", "study/search/level_map.py"],
 }
 
 WITHOUT = ["ray", "mlflow", "optuna", "matplotlib", "pandas", "click", "rich", "yaml", "jinja2"]

@@ -12,9 +12,11 @@ import yaml
 
 from regsearch import disk
 from regsearch.api import Pipeline, Study, load, reporting
+from regsearch.histogram import Histogram
 from regsearch.records import Record, Store
 from regsearch.study import executors, packing
 from regsearch.study.executors import Advanced, CheckpointPolicy, Event, Finished
+from regsearch.study.feed import Feed
 from regsearch.study.pack import Pack
 from regsearch.study.stop import StopSwitch
 from regsearch.study.work import Outcome, Progress
@@ -73,10 +75,8 @@ class StandIn:
     def pilot(self, tasks: Sequence[Task], *ignored: object) -> Advice:
         return Advice(len(tasks), compile=False, seconds=1.0, bytes_per_run=1000)
 
-    def run(self, packs: Sequence[Pack], tell: Callable[[Event], None], switch: StopSwitch) -> None:
-        for pack in packs:
-            if switch.pulled():
-                return
+    def run(self, feed: Feed, tell: Callable[[Event], None], switch: StopSwitch) -> None:
+        while not switch.pulled() and (pack := feed.next()) is not None:
             mark(self.marks, pack)
             together = len(pack.runs)
             tell(Advanced(pack, Progress(together)))
@@ -98,7 +98,8 @@ def result() -> RunResult:
     """A completed run of one epoch."""
     now = "2026-03-01T12:00:00.000+00:00"
     curves = {"test_accuracy": np.array([0.5], np.float32)}
-    return RunResult("completed", None, 1, 0.1, now, now, {"test_accuracy": 0.5}, curves)
+    counted = {"weights/0.weight": Histogram(-1.0, 1.0, np.array([1, 2]), 0, 0)}
+    return RunResult("completed", None, 1, 0.1, now, now, {"test_accuracy": 0.5}, curves, counted)
 
 
 def without_report(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from regsearch.cells import Tree
 from regsearch.regularizers import Plan
-from regsearch.train.step import Hyper, Program, State, Step, Sums, make_step
+from regsearch.train.step import Hyper, Program, State, Step, Sums, Targets, make_step
 
-Advance = Callable[[State, Sums, Hyper, list[Plan], Tensor, Tensor], None]
+Advance = Callable[[State, Sums, Hyper, list[Plan], Tensor, Targets], None]
 """A step that replaces the state and adds to the sums, in place."""
 
 SHAPES = 64
@@ -50,7 +50,7 @@ def in_place(step: Step) -> Advance:
     """The same step without new memory: the compiler fuses the copies into the update."""
 
     def advance(
-        state: State, sums: Sums, hyper: Hyper, plans: list[Plan], x: Tensor, y: Tensor
+        state: State, sums: Sums, hyper: Hyper, plans: list[Plan], x: Tensor, y: Targets
     ) -> None:
         new, seen = step(state, hyper, plans, x, y)
         overwrite(state.params, new.params)
@@ -68,31 +68,36 @@ def compiled(structure: str, program: Program) -> Advance:
     """The compiled step of ``program``; packs of one ``structure`` share it within a process.
 
     Only shapes are checked at each call: modules and configs are the same by construction, and
-    checking them would cost as much as a small step. Where the compiler fails, which it does before
-    anything is computed, the step runs as it is.
+    checking them would cost as much as a small step. Where torch's compiler fails, which it does
+    before anything is computed, the state is written by the step's caller instead: the compiler of
+    torch 2.15 cannot always fuse a mean over a run's weights with what overwrites them
+    (``KeyError: 'buf40'``). Where that fails as well, the step runs as it is.
     """
     if structure not in _compiled:
-        eager = in_place(make_step(program))
-        _compiled[structure] = _or_eager(torch.compile(eager, **COMPILE), eager)
+        step = make_step(program)
+        whole = torch.compile(in_place(step), **COMPILE)
+        pure = in_place(torch.compile(step, **COMPILE))
+        _compiled[structure] = _first_to_compile(whole, pure, in_place(step))
     return _compiled[structure]
 
 
-def _or_eager(fast: Advance, eager: Advance) -> Advance:
-    chosen = fast
+def _first_to_compile(*ways: Advance) -> Advance:
+    """The first of ``ways`` on which the compiler does not fail; the last needs no compiler."""
+    left = list(ways)
 
     def advance(
-        state: State, sums: Sums, hyper: Hyper, plans: list[Plan], x: Tensor, y: Tensor
+        state: State, sums: Sums, hyper: Hyper, plans: list[Plan], x: Tensor, y: Targets
     ) -> None:
-        nonlocal chosen
         try:
-            chosen(state, sums, hyper, plans, x, y)
+            left[0](state, sums, hyper, plans, x, y)
         except RuntimeError as failure:
-            if chosen is eager or not _is_the_compilers(failure):
+            if len(left) == 1 or not _is_the_compilers(failure):
                 raise
-            reason = getattr(failure, "inner_exception", failure)
-            warnings.warn(f"not compiled, so slower: {reason!r}", RuntimeWarning, stacklevel=2)
-            chosen = eager
-            eager(state, sums, hyper, plans, x, y)
+            del left[0]
+            if len(left) == 1:
+                reason = getattr(failure, "inner_exception", failure)
+                warnings.warn(f"not compiled, so slower: {reason!r}", RuntimeWarning, stacklevel=2)
+            advance(state, sums, hyper, plans, x, y)
 
     return advance
 

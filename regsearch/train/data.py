@@ -10,6 +10,7 @@ from torch import Tensor
 
 from regsearch.datasets import DATASETS, Data, Drawn
 from regsearch.errors import DataError
+from regsearch.pixels import Pixels
 from regsearch.space import per_run_fields
 from regsearch.train.seeds import generator
 from regsearch.train.task import Task
@@ -32,6 +33,7 @@ class PackData(NamedTuple):
     y_true: Tensor | None = None  # [N], training classes without noise; None: values
     vocabulary: int = 0  # how many words x is made of; 0: x holds values
     embedding: Tensor | None = None  # [vocabulary, D], what is known of each word
+    pixels: Pixels | None = None  # the scale of x; None: it is not known, or x is no image
 
 
 def load_data(tasks: Sequence[Task], device: torch.device) -> PackData:
@@ -62,6 +64,7 @@ def load_data(tasks: Sequence[Task], device: torch.device) -> PackData:
         data.classes,
         vocabulary=data.vocabulary,
         embedding=None if data.embedding is None else data.embedding.to(device),
+        pixels=data.pixels,
     )
     if dataset.targets == "values":
         return pack

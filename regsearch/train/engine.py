@@ -37,7 +37,16 @@ class Engine:
         torch.set_num_threads(self.threads)
         torch.set_flush_denormal(True)  # moments of dead units become denormal: 16 times slower
         keep_freed_memory()
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
         return device
+
+    def peak_memory(self) -> int | None:
+        """Most bytes of tensors at a time since ``prepare``; ``None`` on a CPU.
+
+        Torch does not count them there, and the process's own peak is of all packs that it trained.
+        """
+        return None if self.device == "cpu" else torch.cuda.max_memory_allocated(self.device)
 
     def release_memory(self) -> None:
         """Give back what torch keeps of freed tensors on a GPU."""

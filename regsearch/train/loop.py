@@ -15,6 +15,7 @@ from torch import Tensor
 from regsearch.cells import Tree
 from regsearch.optim import OPTIMIZERS
 from regsearch.regularizers import REGULARIZERS
+from regsearch.train.augment import Augmenting
 from regsearch.train.batches import batches, epoch_order, examples_per_epoch
 from regsearch.train.compile import compiled, in_place, overwrite
 from regsearch.train.data import load_data
@@ -23,11 +24,12 @@ from regsearch.train.evaluate import Evaluation, finite_runs
 from regsearch.train.history import History, RunResult
 from regsearch.train.hyper import stack_hyper
 from regsearch.train.initial import initial_state, stack_models
-from regsearch.train.measure import Measurements
+from regsearch.train.layout import lay_out
+from regsearch.train.measure import Measured, Measurements
 from regsearch.train.precision import keep_norms_in_fp32
 from regsearch.train.quantize import Quantization, quantized
 from regsearch.train.rates import Rates
-from regsearch.train.step import Program, Sums, make_step
+from regsearch.train.step import Program, Sums, Targets, examples, make_step
 from regsearch.train.task import Task, digest
 from regsearch.unit_search import find_groups
 
@@ -55,14 +57,16 @@ class PackTraining:
         if len(structures) != 1:
             raise ValueError(f"a pack needs runs of one structure, got {len(structures)}")
         self.tasks, self.config = list(tasks), tasks[0].train
-        device = engine.prepare()
+        self._engine, device = engine, engine.prepare()
         self._data = load_data(tasks, device)
         model, params, buffers = stack_models(tasks, self._data, device)
-        self.state = initial_state(params, buffers, self.config.optimizer)
+        self.state = initial_state(lay_out(params, device), buffers, self.config.optimizer)
         self._hyper, methods = stack_hyper(tasks, device), tasks[0].regularizers
         self._plans = [REGULARIZERS[m.kind].plan(model, params, m) for m in methods]
         self._quantizations = Quantization.of(methods, self._hyper.regularizers, self._plans)
         self._rates = Rates(tasks, device)
+        seeds = [task.seed for task in tasks]
+        self._augmenting = Augmenting(self.config, seeds, self._data.x_train)
         self._evaluation = Evaluation(
             copy.deepcopy(model).eval(),
             self._data,
@@ -75,6 +79,7 @@ class PackTraining:
             self._evaluation,
             self._hyper.seed,
             chunk=self.config.batch_size,
+            examples=self.examples_per_epoch,
         )
         self._sums = Sums(
             torch.zeros(len(tasks), dtype=torch.float64, device=device),
@@ -127,18 +132,23 @@ class PackTraining:
         """Train one epoch and measure: one value per run, ``[K]``, NaN for diverged runs.
 
         ``train_loss`` and ``train_accuracy`` are averages while training, each batch seen before
-        its update, as Keras and Lightning show them; all else is measured after the epoch.
+        its update, as Keras and Lightning show them; all else is measured after the epoch. They are
+        of augmented examples, and all else of the data as they are.
         """
         began = time.perf_counter()
         self._train()
+        float(self._sums.loss.sum())  # waits for the device
+        rate = len(self.tasks) * self.examples_per_epoch / (time.perf_counter() - began)
         measured = {"train_loss": self._sums.loss / self.examples_per_epoch}
         if not self._data.y_train.is_floating_point():
             measured["train_accuracy"] = self._sums.correct / self.examples_per_epoch
-        measured |= self._evaluate()
+        evaluated = self._evaluate()
+        measured |= evaluated.values
         finite = finite_runs(self.state.params) & finite_runs(self.weights())
         finite &= measured["train_loss"].isfinite()
         on_host = {name: values.float().cpu() for name, values in measured.items()}
-        return self._history.add(on_host, finite.cpu(), time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        return self._history.add(on_host, finite.cpu(), seconds, rate, evaluated.histograms)
 
     def time_steps(self, steps: int) -> tuple[int, float]:
         """Train at most ``steps`` steps of an epoch: steps done and seconds, for the pilot.
@@ -154,11 +164,18 @@ class PackTraining:
         return done, clock() - began
 
     def time_evaluation(self) -> float:
-        """Seconds that measuring takes after an epoch, likewise for the pilot."""
+        """Seconds that the metrics of every epoch take, likewise for the pilot."""
         clock = self._clock()
         began = clock()
-        float(self._evaluate()["weight_norm"].sum())  # waits for the device
+        float(self._metrics(self.weights())["weight_norm"].sum())  # waits for the device
         return clock() - began
+
+    def time_measurements(self, budget: float) -> float:
+        """Seconds that all dear measurements take in a whole training, likewise for the pilot.
+
+        Each is made on so few examples that it takes about ``budget`` seconds.
+        """
+        return self._measurements.time(self.weights(), self.state.buffers, self._clock(), budget)
 
     def _clock(self) -> Callable[[], float]:
         on_cpu = self._sums.loss.device.type == "cpu"
@@ -167,35 +184,43 @@ class PackTraining:
     def _train(self) -> None:
         for total in self._sums:
             total.zero_()
-        steps = math.ceil(self.examples_per_epoch / self.config.batch_size)
-        rates = self._rates.of_epoch(self.epoch, steps)
+        rates = self._rates.of_epoch(self.epoch, self._steps_per_epoch)
         for number, (x, y) in enumerate(self._batches()):
             if rates is not None:
                 self._hyper.optimizer["lr"].copy_(rates[number])
             self._advance(x, y)
 
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+    @property
+    def _steps_per_epoch(self) -> int:
+        return math.ceil(self.examples_per_epoch / self.config.batch_size)
+
+    def _batches(self) -> Iterator[tuple[Tensor, Targets]]:
         x, y = self._data.x_train, self._data.y_train
         seeds = [task.seed for task in self.tasks]
         order = epoch_order(y.shape[1], self.config, seeds, self.epoch + 1)
-        return batches(x, y, order.to(x.device), self.config)
+        plain = batches(x, y, order.to(x.device), self.config)
+        return self._augmenting(plain, first=self.epoch * self._steps_per_epoch)
 
-    def _advance(self, x: Tensor, y: Tensor) -> None:
+    def _advance(self, x: Tensor, y: Targets) -> None:
         # a shorter last batch is not worth a compilation of its own
-        advance = self._full if y.shape[1] == self.config.batch_size else self._eager
+        advance = self._full if examples(y) == self.config.batch_size else self._eager
         advance(self.state, self._sums, self._hyper, self._plans, x, y)
 
-    def _evaluate(self) -> Tree:
+    def _evaluate(self) -> Measured:
         """Measure the weights and, where methods make them discrete, the discrete ones."""
-        weights, buffers, epoch = self.weights(), self.state.buffers, self.epoch + 1
-        measured = self._evaluation.measure(weights, buffers)
-        measured |= self._measurements.after(epoch, weights, buffers)
-        if self._quantizations:
-            discrete = quantized(weights, self._quantizations)
-            measured |= self._evaluation.on_test("quantized", discrete, buffers)
+        weights, epoch = self.weights(), self.epoch + 1
+        dear = self._measurements.after(epoch, weights, self.state.buffers)
+        measured = self._metrics(weights) | dear.values
         due = [q for q in self._quantizations if q.is_due(epoch, self.config.epochs)]
         if due:
             self._go_on_from(quantized(weights, due))
+        return Measured(measured, dear.histograms)
+
+    def _metrics(self, weights: Tree) -> Tree:
+        measured = self._evaluation.measure(weights, self.state.buffers)
+        if self._quantizations:
+            discrete = quantized(weights, self._quantizations)
+            measured |= self._evaluation.on_test("quantized", discrete, self.state.buffers)
         return measured
 
     def _go_on_from(self, params: Tree) -> None:
@@ -211,7 +236,7 @@ class PackTraining:
 
     def results(self) -> list[RunResult]:
         """One result per run; a run that is not done yet is ``stopped``."""
-        return self._history.results(self.config.epochs)
+        return self._history.results(self.config.epochs, self._engine.peak_memory())
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed pack needs, as tensors; batches and noise follow from the tasks.

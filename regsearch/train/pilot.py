@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from regsearch.datasets import DATASETS
 from regsearch.models import MODELS
@@ -57,7 +58,8 @@ class Work:
     epochs: int  # of each run
     bytes_per_run: int
     cache: int | None  # bytes in which a compiled pack is fastest; None: wider is faster
-    compiler: bool  # whether there is one
+    compiler: bool  # whether there is one, and such models gain from it
+    measuring: float = 0.0  # seconds of dear measurements, of each run
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def pilot(tasks: Sequence[Task], workers: int, engine: Engine, most: int | None 
         most: upper bound of the user's for runs together.
     """
     share, need = math.ceil(len(tasks) / workers), bytes_per_run(tasks[0])
+    eager = replace(engine, compile=False)
     fitting = int(MEMORY_SHARE * free_memory(engine.device) / workers / need)
     work = Work(
         runs=share,
@@ -87,9 +90,9 @@ def pilot(tasks: Sequence[Task], workers: int, engine: Engine, most: int | None 
         epochs=tasks[0].train.epochs,
         bytes_per_run=need,
         cache=CACHE_BYTES if engine.device == "cpu" else None,
-        compiler=compiler_found() and MODELS[tasks[0].model.kind].compiles,
+        compiler=compiler_helps(tasks[0], engine.device),
+        measuring=_measuring(tasks[0], eager),
     )
-    eager = replace(engine, compile=False)
     ladder = [*(runs for runs in LADDER if runs < work.most), work.most]
     return advise([_climb(tasks[:runs], eager) for runs in ladder[: len(LADDER)]], work)
 
@@ -101,6 +104,7 @@ def advise(rungs: Sequence[Rung], work: Work) -> Advice:
     best = [rung for rung, cost in zip(rungs, per_run, strict=True) if cost <= limit][-1]
     share = work.runs * work.epochs / best.runs
     steps, evaluation = best.seconds * share, best.evaluation * share
+    evaluation += work.measuring * work.runs
     if not (work.compiler and worth_compiling(steps)):
         return Advice(best.runs, False, steps + evaluation, work.bytes_per_run)
     together = work.most
@@ -112,6 +116,20 @@ def advise(rungs: Sequence[Rung], work: Work) -> Advice:
 def worth_compiling(eager_seconds: float) -> bool:
     """Whether compiling saves time on steps that take ``eager_seconds`` without."""
     return COMPILE_S + eager_seconds / GAIN < eager_seconds
+
+
+def compiler_helps(task: Task, device: str) -> bool:
+    """Whether there is a compiler, and the model may be faster with it.
+
+    On a CPU convolutions are left to the same library compiled or not: ResNet-18 is as fast
+    without, and needs a minute to compile.
+    """
+    if not compiler_found() or not MODELS[task.model.kind].compiles:
+        return False
+    data = DATASETS[task.dataset.kind].load(task.dataset)
+    with torch.device("meta"):
+        layers = build_model(task, data).modules()
+    return device != "cpu" or not any(isinstance(layer, _ConvNd) for layer in layers)
 
 
 def bytes_per_run(task: Task) -> int:
@@ -152,6 +170,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _measuring(task: Task, engine: Engine) -> float:
+    return PackTraining([task], engine).time_measurements(RUNG_S) if task.measure else 0.0
 
 
 def _climb(tasks: Sequence[Task], engine: Engine) -> Rung:

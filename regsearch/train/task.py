@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from regsearch.augmentations import AUGMENTATIONS
 from regsearch.datasets import DATASETS, DatasetConfig
 from regsearch.losses import LOSSES
 from regsearch.metrics import MEASUREMENTS, MeasurementConfig
@@ -31,6 +32,10 @@ class TrainConfig(Config):
     loss: Annotated[Kind, OneOf(LOSSES)] = Field(
         default=LOSSES["cross_entropy"].config(kind="cross_entropy"),
         description="what training makes small",
+    )
+    augment: list[Annotated[Kind, OneOf(AUGMENTATIONS)]] = Field(
+        default=[],
+        description="random changes of the training examples, anew in each step, in this order",
     )
     epochs: Annotated[
         int, Field(ge=1, le=1_000_000, description="passes over the training set, warm-up included")
@@ -59,11 +64,21 @@ class Task(Config):
     seed: Annotated[int, Field(ge=0, lt=2**53)]
 
     def content(self) -> dict[str, Any]:
-        """What the run is, free of places on this machine, as plain JSON values."""
+        """What the run is, free of places on this machine, as plain JSON values.
+
+        Without augmentation there is no word of it: such runs are older than it is.
+        """
         content = self.model_dump(mode="json")
+        if not self.train.augment:
+            del content["train"]["augment"]
         for name in place_fields(type(self.dataset)):
             del content["dataset"][name]
         content["dataset"]["fingerprint"] = DATASETS[self.dataset.kind].fingerprint(self.dataset)
+        for values, config in zip(content["measure"], self.measure, strict=True):
+            for name in place_fields(type(config)):
+                del values[name]
+            if fingerprint := MEASUREMENTS[config.kind].fingerprint(config):
+                values["fingerprint"] = fingerprint
         return content
 
     def structure(self) -> dict[str, Any]:

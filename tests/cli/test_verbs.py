@@ -65,6 +65,8 @@ CALLS: list[tuple[str, int, str]] = [
     ("export tiny", 0, r"^run,cell,regularizer,weight_decay.decay,.*\n(\w{16},.*\n){4}$"),
     ("export tiny --curves", 0, r"^run,epoch,.*\n(\w{16},[12],.*\n){8}$"),
     ("ui tiny", 2, r"open http://127.0.0.1:9"),
+    ("submit tiny.yaml --address http://127.0.0.1:9", 4, r"127.0.0.1:9|regsearch\[cluster\]"),
+    ("logs tiny --address http://127.0.0.1:9", 4, r"127.0.0.1:9|regsearch\[cluster\]"),
     ("doctor --json", 2, r'"what": "mlflow",\n +"ok": false'),
 ]
 

@@ -48,6 +48,26 @@ def test_where_the_compiler_fails_the_step_runs_as_it_is(
         assert torch.equal(pack.state.params[name], value)
 
 
+def test_what_cannot_be_compiled_whole_is_compiled_without_its_writing(
+    make_task: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Callable[..., Any]] = []
+
+    def compiled(function: Callable[..., Any], **_: object) -> Callable[..., Any]:
+        tried.append(function)
+        return refuse(broken_backend())() if len(tried) == 1 else function
+
+    eager = PackTraining([make_task()], Engine())
+    monkeypatch.setattr(torch, "compile", compiled)
+    pack = PackTraining([make_task()], Engine(compile=True))
+    for training in (eager, pack):  # and nothing warns
+        training.run_epoch()
+        training.run_epoch()
+    assert [function.__name__ for function in tried] == ["advance", "step"]
+    for name, value in eager.state.params.items():
+        assert torch.equal(pack.state.params[name], value)
+
+
 def test_an_error_of_the_step_itself_is_no_matter_of_the_compiler(
     make_task: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

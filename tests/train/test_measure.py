@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from regsearch.histogram import Histogram
 from regsearch.metrics import MEASUREMENTS
 from regsearch.train.engine import Engine
 from regsearch.train.loop import PackTraining
@@ -51,6 +52,7 @@ def test_every_measurement_sees_the_runs_as_they_are_alone(make_task: Any) -> No
     settings: dict[str, dict[str, Any]] = {
         "fgsm": {"eps": [0.1]} | few,
         "pgd": {"eps": [0.1]} | few,
+        "corruptions": {"benchmark": "mnist_c"} | few,
         "lipschitz": few,
     }
     measure = [{"kind": kind} | settings.get(kind, {}) for kind in MEASUREMENTS]
@@ -110,6 +112,63 @@ def test_interrupted_and_resumed_measures_the_same(make_task: Any) -> None:
         second.run_epoch()
     for name, curve in second.results()[0].curves.items():
         np.testing.assert_array_equal(curve, whole[name])
+
+
+def test_histograms_are_of_the_newest_epoch_and_survive_an_interruption(make_task: Any) -> None:
+    measure = [{"kind": "histograms", "every": 2}, {"kind": "lipschitz", "samples": 10}]
+    tasks = [make_task(train={"epochs": 4}, measure=measure, seed=seed) for seed in (0, 1)]
+    pack = PackTraining(tasks, Engine())
+    for _ in range(3):
+        pack.run_epoch()
+    stopped = pack.results()
+    resumed = PackTraining(tasks, Engine())
+    resumed.load_state_dict(pack.state_dict())
+    for early, late in zip(stopped, resumed.results(), strict=True):
+        assert set(early.distributions) == {
+            f"weights/{layer}.{part}" for layer in (1, 3) for part in ("weight", "bias")
+        }
+        assert_same(early.distributions, late.distributions)
+    pack.run_epoch()
+    for k, result in enumerate(pack.results()):
+        assert result.status == "completed"
+        assert result.distributions["lipschitz"].counts.sum() == 10
+        found = result.distributions["weights/3.weight"]
+        weight = pack.state.params["3.weight"][k].double().numpy()
+        wanted, _ = np.histogram(weight, 256, (found.low, found.high))
+        np.testing.assert_array_equal(found.counts, wanted)
+        assert "weights/3.weight" not in result.curves
+
+
+def assert_same(one: dict[str, Histogram], other: dict[str, Histogram]) -> None:
+    assert one.keys() == other.keys()
+    for name, found in one.items():
+        np.testing.assert_array_equal(found.counts, other[name].counts)
+        assert found._replace(counts=None) == other[name]._replace(counts=None)
+
+
+def test_checkpoints_from_before_there_were_histograms_can_be_gone_on_from(make_task: Any) -> None:
+    pack = PackTraining([make_task()], Engine())
+    pack.run_epoch()
+    saved = pack.state_dict()
+    del saved["history"]["histograms"]
+    resumed = PackTraining([make_task()], Engine())
+    resumed.load_state_dict(saved)
+    assert resumed.epoch == 1
+
+
+def test_a_diverged_run_has_no_histograms(make_task: Any) -> None:
+    tasks = [
+        make_task(
+            {"kind": "weight_decay", "decay": decay},
+            train={"optimizer": {"kind": "sgd", "lr": 0.1}},
+            measure=[{"kind": "histograms", "every": 1}],
+        )
+        for decay in (0.0, 1e38)
+    ]
+    healthy, diverged = trained(*tasks).results()
+    assert diverged.status == "diverged"
+    assert diverged.distributions == {}
+    assert all(found.missing == 0 for found in healthy.distributions.values())
 
 
 def test_what_is_measured_is_part_of_what_the_run_is(make_task: Any) -> None:

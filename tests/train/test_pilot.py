@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 
+from regsearch.metrics import MEASUREMENTS, Measurement, MeasurementConfig, Subject
 from regsearch.train.compile import compiler_found
 from regsearch.train.engine import Engine
+from regsearch.train.loop import PackTraining
 from regsearch.train.pilot import (
     COMPILE_S,
     GAIN,
@@ -15,6 +17,7 @@ from regsearch.train.pilot import (
     Work,
     advise,
     bytes_per_run,
+    compiler_helps,
     is_out_of_memory,
     pilot,
     worth_compiling,
@@ -95,3 +98,63 @@ def test_evaluation_counts_and_is_not_made_faster_by_compiling() -> None:
     assert advise([much], work()).seconds == pytest.approx(COMPILE_S + 1000 / GAIN + 500)
     by_evaluation = [Rung(1, 0.01, 0.09), Rung(4, 0.08, 0.08)]
     assert advise(by_evaluation, work(runs=4, epochs=1)).runs_together == 4
+
+
+def test_dear_measurements_are_foreseen_for_every_run() -> None:
+    rungs = [Rung(1, 0.01), Rung(4, 0.01)]
+    plain = advise(rungs, work(runs=8, epochs=2))
+    assert advise(rungs, work(runs=8, epochs=2, measuring=3.0)) == replace(
+        plain, seconds=plain.seconds + 8 * 3.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "on_cpu", "on_gpu"),
+    [({"kind": "mlp"}, True, True), ({"kind": "vgg"}, False, True)],
+)
+def test_the_compiler_leaves_convolutions_to_the_library_on_a_cpu(
+    make_task: Any, monkeypatch: pytest.MonkeyPatch, model: Any, on_cpu: bool, on_gpu: bool
+) -> None:
+    monkeypatch.setenv("CXX", "sh")
+    task = make_task(model=model)
+    assert compiler_helps(task, "cpu") is on_cpu
+    assert compiler_helps(task, "cuda") is on_gpu
+
+
+class Slow(MeasurementConfig):
+    kind: Literal["slow"] = "slow"
+    samples: int | None = 400
+
+
+class Whole(MeasurementConfig):
+    kind: Literal["whole"] = "whole"
+
+
+@pytest.mark.parametrize(
+    ("entry", "each", "most"),
+    [
+        ({"kind": "slow"}, 0.5 + 0.1 * 400, 5.0),
+        ({"kind": "slow", "samples": 3}, 0.5 + 0.1 * 3, 5.0),
+        ({"kind": "slow", "samples": None}, 0.5 + 0.1 * 1697, 5.0),  # digits to test on
+        ({"kind": "whole"}, 0.5, 0.5),
+    ],
+)
+def test_a_dear_measurement_is_timed_on_few_examples(
+    make_task: Any, monkeypatch: pytest.MonkeyPatch, entry: Any, each: float, most: float
+) -> None:
+    now = [0.0]
+
+    def measure(subject: Subject, config: Any) -> dict[str, torch.Tensor]:
+        now[0] += 0.5 + 0.1 * min(getattr(config, "samples", 0), len(subject.x_test))
+        return {"slow": torch.zeros(len(subject.seed))}
+
+    for config in (Slow, Whole):
+        kind = config.model_fields["kind"].default
+        measurement = Measurement(config, "", lambda config: ["slow"], measure)
+        monkeypatch.setitem(MEASUREMENTS._entries, kind, measurement)
+    pack = PackTraining([make_task(dataset={"kind": "digits", "train_size": 100})], Engine())
+    asked = MEASUREMENTS[entry["kind"]].config.model_validate(entry | {"every": 2})
+    pack._measurements = pack._measurements._replace(configs=[asked], epochs=5)
+    monkeypatch.setattr(pack, "_clock", lambda: lambda: now[0])
+    assert pack.time_measurements(budget=1.0) == pytest.approx(3 * each)  # epochs 2, 4 and 5
+    assert now[0] <= most
