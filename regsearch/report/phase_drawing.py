@@ -253,17 +253,16 @@ def _draw_edges(ax: Axes, lines: list[Segment], colour: str, width: float) -> No
 
 
 def _legend(figure: Figure, info: PhaseDiagramInfo) -> None:
-    """Only the marks that this picture has."""
+    """Only the marks that this picture has, in few words: the caption says how it was tested."""
     squares = [square for panel in info.panels for square in panel.squares]
-    level = "5 %" if info.correction == "none" else "5 %, corrected"
     handles: list[Patch | Line2D] = []
     if any(square.best for square in squares):
         handles.append(Line2D([], [], marker="*", ms=9, color=INK, ls="none", label="best cell"))
     if any(panel.outline for panel in info.panels):
-        label = f"not distinguishable from it (paired t, {level})"
+        label = "not distinguishable from it"
         handles.append(Patch(fill=False, edgecolor=INK, lw=1.5, label=label))
     if any(panel.boundary for panel in info.panels):
-        label = f"edge of what beats {info.baseline} ({level if info.tested else 'one seed'})"
+        label = f"edge of what beats {info.baseline}{'' if info.tested else ' (one seed)'}"
         if info.edge:
             over = f" over {info.baseline}" if info.edge.of_difference else ""
             label = f"edge at {info.what.text(info.edge.level, sign=bool(over))}{over}"

@@ -29,6 +29,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {"f": "true_class", "samples": None},
     ],
     "lipschitz": [{}, {"samples": 5, "bound": True}],
+    "objectives": [{"strength": 0.1}],
     "fgsm": [{"eps": [0.0, 0.1], "clip": False}, {"eps": [0.2], "require_clean_correct": True}],
     "corruptions": [
         {"benchmark": "mnist_c", "samples": 6},

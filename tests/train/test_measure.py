@@ -54,6 +54,7 @@ def test_every_measurement_sees_the_runs_as_they_are_alone(make_task: Any) -> No
         "pgd": {"eps": [0.1]} | few,
         "corruptions": {"benchmark": "mnist_c"} | few,
         "lipschitz": few,
+        "objectives": {"strength": 0.1} | few,
     }
     measure = [{"kind": kind} | settings.get(kind, {}) for kind in MEASUREMENTS]
     dataset = {"kind": "digits", "train_size": 100, "label_noise": 0.4}
