@@ -11,7 +11,7 @@ from regsearch.study.factors import crossed, with_levels, without
 from regsearch.study.problems import Problem, explain
 from regsearch.study.spec import Parts, Pipeline
 from regsearch.study.together import wrong_training
-from regsearch.train.task import Task
+from regsearch.train.task import Task, digest
 
 
 class Design(NamedTuple):
@@ -25,12 +25,14 @@ class Design(NamedTuple):
 def list_designs(pipeline: Pipeline) -> list[Design]:
     """Every combination of factor levels, the last factor varying fastest.
 
+    Combinations that make the same runs, as where a level writes out a default, come once.
+
     Raises:
         SpecError: one that a run does not accept.
         DataError: a data set whose content identifies a run cannot be read.
     """
     written = pipeline.model_dump(mode="json", include=set(Parts.model_fields), exclude_unset=True)
-    designs: list[Design] = []
+    designs: dict[str, Design] = {}
     wrong: list[Problem] = []
     for chosen in crossed(pipeline.factors):
         content = with_levels(written, chosen)
@@ -38,7 +40,8 @@ def list_designs(pipeline: Pipeline) -> list[Design]:
         try:
             parts = Parts.model_validate_json(json.dumps(content))
             problems = wrong_training(parts.dataset, parts.train)
-            designs.append(_settled(parts, list(chosen)))
+            design = _settled(parts, list(chosen))
+            designs.setdefault(digest(design.content), design)
         except ValidationError as failed:
             problems = explain(failed, Parts, content)
         what = ", ".join(f"{path} = {json.dumps(level)}" for path, level in chosen.items())
@@ -48,7 +51,7 @@ def list_designs(pipeline: Pipeline) -> list[Design]:
         ]
     if wrong:
         raise pipeline.error(wrong)
-    return designs
+    return list(designs.values())
 
 
 def _settled(parts: Parts, paths: list[str]) -> Design:

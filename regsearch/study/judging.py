@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from regsearch.records import Record, Status
+from regsearch.study.designs import list_designs
 from regsearch.study.expand import trials_of
 from regsearch.study.schedulers import Scheduling
 from regsearch.study.settings import Metric
@@ -43,7 +44,7 @@ def judging(pipeline: Pipeline, records: Iterable[Record]) -> Judging | None:
     """How trials of ``pipeline`` are judged; ``None`` under ``fifo``, where they are not."""
     if pipeline.scheduler.type == "fifo":
         return None
-    longest = max([pipeline.train.epochs, *pipeline.factors.get("train.epochs", [])])
+    longest = max(design.task.train.epochs for design in list_designs(pipeline))
     judged = Judging(pipeline.scheduler, pipeline.metric, longest)
     return Judging(pipeline.scheduler, pipeline.metric, longest, _paths(pipeline, records, judged))
 

@@ -42,8 +42,13 @@ class Chooser:
         self._spec, self._workers, self._pilot = spec, workers, measure or pilot
         self._asked = [spec.pack, spec.compile, spec.device]
         self.remembered = dict(remembered)
-        self.seconds = 0.0  # of training, the workers side by side, all structures chosen for
+        self._seconds: dict[str, float] = {}  # of training, by structure
         self.bytes = 0  # of the largest pack
+
+    @property
+    def seconds(self) -> float:
+        """Of training, the workers side by side, all structures chosen for."""
+        return sum(self._seconds.values())
 
     def choose(
         self, structure: str, runs: Sequence[PlannedRun], amount: int = 0
@@ -62,7 +67,7 @@ class Chooser:
                 "runs": known,
                 "advice": asdict(advice),
             }
-        self.seconds += advice.seconds * amount / known
+        self._seconds[structure] = advice.seconds * amount / known
         self.bytes = max(self.bytes, advice.bytes_per_run * min(advice.runs_together, len(runs)))
         return advice.runs_together, self._engine(advice.compile)
 

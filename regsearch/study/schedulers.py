@@ -33,7 +33,7 @@ TimeAttr = Annotated[
 ]
 MaxT = Annotated[
     Annotated[int, Field(ge=1, le=1_000_000_000)] | None,
-    Field(description="when a trial is done; null: train.epochs, or without end for seconds"),
+    Field(description="when a trial is done; null: train.epochs; seconds need a value"),
 ]
 
 

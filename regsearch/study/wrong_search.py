@@ -50,27 +50,25 @@ def wrong_scheduler(scheduler: Scheduling, metric: Metric, epochs: int) -> list[
                 "name another, or leave the scheduler out",
             )
         )
-    if not isinstance(scheduler, AsyncHyperBand | HyperBand):
-        return problems
-    if scheduler.time_attr == "training_iteration":
-        end = scheduler.max_t or epochs
-        if end > epochs:
-            problems.append(
-                (
-                    ("scheduler", "max_t"),
-                    f"{end} is never reached, as train.epochs is {epochs}; leave it out",
-                )
-            )
-        if isinstance(scheduler, AsyncHyperBand) and scheduler.grace_period > end:
-            problems.append(
-                (
-                    ("scheduler", "grace_period"),
-                    f"{scheduler.grace_period} is past the end of a trial, {end} epochs",
-                )
-            )
-    elif scheduler.max_t is None:
-        problems.append((("scheduler", "max_t"), "is missing; in seconds it has no default"))
+    if isinstance(scheduler, AsyncHyperBand | HyperBand):
+        problems += _wrong_end(scheduler, epochs)
     return problems
+
+
+def _wrong_end(scheduler: AsyncHyperBand | HyperBand, epochs: int) -> Iterator[Problem]:
+    """Problems of when a trial is done, in epochs or in seconds."""
+    in_epochs = scheduler.time_attr == "training_iteration"
+    end, unit = scheduler.max_t, "epochs" if in_epochs else "seconds"
+    if end is None and not in_epochs:
+        yield ("scheduler", "max_t"), "is missing; in seconds it has no default"
+        return
+    end = end or epochs
+    if in_epochs and end > epochs:
+        told = f"{end} is never reached, as train.epochs is {epochs}; leave it out"
+        yield ("scheduler", "max_t"), told
+    if isinstance(scheduler, AsyncHyperBand) and scheduler.grace_period > end:
+        told = f"{scheduler.grace_period} is past the end of a trial, {end} {unit}"
+        yield ("scheduler", "grace_period"), told
 
 
 def _longest(pipeline: Pipeline) -> int:

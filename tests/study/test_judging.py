@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
+from regsearch.api import load
 from regsearch.records import Record, Status
 from regsearch.study.judging import Judging, judging
 from regsearch.study.schedulers import Fifo
@@ -69,3 +72,19 @@ def test_a_new_start_knows_how_recorded_trials_went(tmp_path: Path) -> None:
     assert found.before[0] == pytest.approx((0.2, 0.3, 0.5))
     assert found.before[1] == (pytest.approx(0.2), -math.inf)
     assert judging(load_tiny(tmp_path).spec, records) is None
+
+
+def test_the_longest_trial_counts_wherever_epochs_vary(tmp_path: Path) -> None:
+    given = {"optimizer": {"kind": "adam"}, "batch_size": 16}
+    scheduler = {"type": "async_hyperband"}
+    apart = load_tiny(
+        tmp_path, train=given, factors={"train.epochs": [2, 7, 5]}, scheduler=scheduler
+    )
+    file = tmp_path / "tiny.yaml"
+    whole = {k: v for k, v in TINY.items() if k != "train"} | {"scheduler": scheduler}
+    levels = [copy.deepcopy(given) | {"epochs": epochs} for epochs in (2, 7, 5)]
+    file.write_text(yaml.safe_dump(whole | {"factors": {"train": levels}}))
+    for pipeline in (apart, load(file)):
+        found = judging(pipeline.spec, [])
+        assert found is not None
+        assert found.epochs == 7

@@ -73,6 +73,18 @@ def test_what_was_chosen_is_kept_for_the_rest_of_the_study(
     assert second.seconds == 5.0, "half of the runs take half of the time"
 
 
+def test_the_time_of_a_structure_counts_once_however_often_its_runs_are_packed(
+    tmp_path: Path, pilots: list[Any]
+) -> None:
+    runs = load_tiny(tmp_path, **AUTO).expand()
+    chooser = Chooser(load_tiny(tmp_path, **AUTO).spec, 2, {})
+    for batch in (runs[:2], runs[2:4]):
+        chooser.choose("structure", batch, amount=8)
+    assert chooser.seconds == 10.0
+    chooser.choose("another", runs)
+    assert chooser.seconds == 20.0
+
+
 @pytest.mark.parametrize("change", [{"seeds": 5}, {"pack": 2}, {"compile": False}])
 def test_a_study_that_grows_or_asks_for_other_packs_is_measured_again(
     tmp_path: Path, pilots: list[Any], change: dict[str, Any]

@@ -91,6 +91,20 @@ def test_runs_of_one_trial_are_found_by_their_tasks(tmp_path: Path) -> None:
         assert {run.factors["dataset.label_noise"] for run in group} == {0.0, 0.4}
 
 
+def test_levels_that_make_the_same_runs_make_one_trial(tmp_path: Path) -> None:
+    adam = {"kind": "adam", "lr": 0.01}
+    factors = {"train.optimizer": [adam, adam | {"betas": [0.9, 0.999]}, adam | {"lr": 0.1}]}
+    train = {"epochs": 2, "batch_size": 16}
+    search = {"algorithm": "optuna", "cells": 3}
+    trials = trials_of(load_tiny(tmp_path, search=search, factors=factors, train=train).spec)
+    assert len(trials.combinations) == 2
+    runs = load_tiny(tmp_path, factors=factors, train=train).expand()
+    for run in runs:
+        trial = trials.find(run.task.content())
+        assert trial is not None
+        assert sorted(r.task.seed for r in trial.runs) == [0, 1], "each run once"
+
+
 def test_a_task_of_another_study_is_no_trial(tmp_path: Path) -> None:
     search = {"algorithm": "optuna", "cells": 3}
     pipeline = load_tiny(tmp_path, search=search)
