@@ -78,7 +78,8 @@ def test_candidates_are_runs_of_their_own_seed() -> None:
     np.testing.assert_allclose(
         known.covariance[12:, 12:], covariance - known.noise * np.eye(2), atol=1e-6
     )
-    np.testing.assert_array_equal(known.covariance[:12, :12], process.map().covariance)
+    alone = process.map().covariance  # the same to rounding: larger products are summed otherwise
+    np.testing.assert_allclose(known.covariance[:12, :12], alone, rtol=1e-9, atol=1e-14)
 
 
 def test_a_cell_far_below_does_not_pull_its_neighbours_down() -> None:
