@@ -51,7 +51,7 @@ def versions(results: Results) -> str:
 
 
 def failures(results: Results, cells: Cells) -> Table | None:
-    """Runs without a result, grouped by what ended them; numbers in a cause are left out."""
+    """Runs that ended early, grouped by what ended them; numbers in a cause are left out."""
     records = results.records
     lost = (
         records[records["status"].isin(["diverged", "failed", "stopped"])]
