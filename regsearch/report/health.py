@@ -32,6 +32,9 @@ from regsearch.report.stats import (
     spread,
 )
 
+MANY_SEEDS = 1000
+"""More than these are told as no number: the difference is nothing."""
+
 Level = Literal["pass", "warn", "fail"]
 
 
@@ -112,7 +115,8 @@ def _enough_seeds(results: Results, cells: Cells, judged: Judged) -> Check | Non
         seeds_needed(float(one.delta.mean), float(spread(one.pairs).sd), level=level) or 0
         for one in weak
     )
-    advice = f" About {need} seeds would settle it with 80 % power." if need else ""
+    many = f"About {need}" if need <= MANY_SEEDS else f"More than {MANY_SEEDS:,}"
+    advice = f" {many} seeds would settle it with 80 % power." if need else ""
     if judged.values.notna().sum(axis=1).max() < 2:
         advice = " With one seed there is no spread to judge by: run at least three."
     claims = "; ".join(contest.claim for contest in weak)

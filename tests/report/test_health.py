@@ -69,6 +69,17 @@ def test_a_difference_within_the_noise_asks_for_seeds(make_study: Callable[..., 
     assert "seeds would settle it" in found.text
 
 
+def test_a_difference_of_nothing_asks_for_no_number(make_study: Callable[..., Results]) -> None:
+    def accuracy(kind: str, settings: dict[str, float], noise: float, seed: int) -> float:
+        return 0.5 if kind == "none" else [0.53, 0.4700001, 0.5][seed]
+
+    found = check(
+        make_study(accuracy, {"weight_decay": {"decay": [0.1]}, "none": {}}),
+        "Enough seeds for the difference claimed",
+    )
+    assert "More than 1,000 seeds would settle it" in found.text
+
+
 def test_two_facets_are_two_claims(make_study: Callable[..., Results]) -> None:
     """Gains of 2, 3 and 4 points: t = 5.2, p = 0.035, which does alone, but not beside a second."""
 
