@@ -66,28 +66,27 @@ class CmaEs(Kind):
     lr_adapt: Annotated[bool, Field(description="adapt the learning rate to noise")] = False
 
 
-class Nsga2(Kind):
+class Genetic(Kind):
+    """What the two genetic algorithms share."""
+
+    population_size: Population = 50
+    mutation_prob: Annotated[
+        Share | None, Field(description="null: one over the number of hyper-parameters")
+    ] = None
+    crossover_prob: Annotated[Share, Field(description="else a parent is copied")] = 0.9
+    swapping_prob: Annotated[Share, Field(description="of taking the other parent's value")] = 0.5
+
+
+class Nsga2(Genetic):
     """Genetic algorithm that sorts by Pareto dominance: for two or three objectives."""
 
     kind: Literal["nsgaii"]
-    population_size: Population = 50
-    mutation_prob: Annotated[
-        Share | None, Field(description="null: one over the number of hyper-parameters")
-    ] = None
-    crossover_prob: Annotated[Share, Field(description="else a parent is copied")] = 0.9
-    swapping_prob: Annotated[Share, Field(description="of taking the other parent's value")] = 0.5
 
 
-class Nsga3(Kind):
+class Nsga3(Genetic):
     """NSGA-II with reference directions: for more than three objectives."""
 
     kind: Literal["nsgaiii"]
-    population_size: Population = 50
-    mutation_prob: Annotated[
-        Share | None, Field(description="null: one over the number of hyper-parameters")
-    ] = None
-    crossover_prob: Annotated[Share, Field(description="else a parent is copied")] = 0.9
-    swapping_prob: Annotated[Share, Field(description="of taking the other parent's value")] = 0.5
     dividing_parameter: Annotated[
         int, Field(ge=1, le=100, description="density of the reference directions")
     ] = 3
