@@ -36,8 +36,8 @@ def gather(study: Study) -> Results:
         question=facts.get("question", ""),
         records=records_frame(records, list(spec.factors)),
         curves=curves_frame(records),
-        planned=_planned(planned, list(spec.factors)),
-        unasked=_planned(unasked(spec, planned), list(spec.factors)),
+        planned=_planned(planned, records, list(spec.factors)),
+        unasked=_planned(unasked(spec, planned), [], list(spec.factors)),
         factors=list(spec.factors),
         metric=Metric(spec.metric.name, spec.metric.goal, spec.metric.at),
         spec=(study.folder / "spec.yaml").read_text(),
@@ -46,8 +46,10 @@ def gather(study: Study) -> Results:
     )
 
 
-def _planned(runs: list[PlannedRun], factors: list[str]) -> pd.DataFrame:
-    return planned_frame(((run.run, run.cell, run.task.content()) for run in runs), factors)
+def _planned(runs: list[PlannedRun], records: list[Record], factors: list[str]) -> pd.DataFrame:
+    tasks = {record.run: record.task for record in records}
+    told = ((run.run, run.cell, tasks.get(run.run) or run.task.content()) for run in runs)
+    return planned_frame(told, factors)
 
 
 def _facts(study: Study, facts: dict[str, Any], records: list[Record]) -> dict[str, Any]:

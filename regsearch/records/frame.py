@@ -136,33 +136,46 @@ def _asked(
 ) -> dict[str, list[Any]]:
     """The columns that say what the runs were asked to do."""
     tasks = [task for _, _, task in runs]
-    kept = {path: [_at(path, task) for task in tasks] for path in (LABEL_NOISE, *keep)}
-    settings = kept | _table(dict(_settings(task)) for task in tasks) | kept
+    regularizers, applied = _apart([task["regularizers"] for task in tasks])
+    shared, shares = _apart(
+        [_without(task, "regularizers", "seed", "population") for task in tasks]
+    )
+    kept = {path: [_at(path, task) for task in shared] for path in (LABEL_NOISE, *keep)}
+    settings = kept | _table(dict(_flatten(task)) for task in shared) | kept
+    names = [" + ".join(each["kind"] for each in entries) for entries in regularizers]
+    hyperparameters = _table(dict(_hyperparameters(entries)) for entries in regularizers)
     return {
         "run": [run for run, _, _ in runs],
         "cell": [cell for _, cell, _ in runs],
-        "regularizer": [
-            " + ".join(each["kind"] for each in task["regularizers"]) for task in tasks
-        ],
-        **_table(dict(_hyperparameters(task)) for task in tasks),
-        **{name: settings[name] for name in _told(settings, kept.keys())},
+        "regularizer": [names[place] for place in applied],
+        **{name: [values[place] for place in applied] for name, values in hyperparameters.items()},
+        **{
+            name: [settings[name][place] for place in shares]
+            for name in _told(settings, kept.keys())
+        },
         "seed": [task["seed"] for task in tasks],
     }
 
 
-def _hyperparameters(task: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _apart(parts: Sequence[Any]) -> tuple[list[Any], list[int]]:
+    """Those of ``parts`` that differ, and which of them each is: runs have most in common."""
+    texts = [repr(part) for part in parts]
+    distinct = dict(zip(texts, parts, strict=True))
+    places = {text: place for place, text in enumerate(distinct)}
+    return list(distinct.values()), [places[text] for text in texts]
+
+
+def _without(task: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in task.items() if name not in names}
+
+
+def _hyperparameters(entries: Sequence[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
     """``volumization.v`` and its value; a kind applied twice is numbered from the second on."""
     seen = Counter[str]()
-    for entry in task["regularizers"]:
+    for entry in entries:
         seen[entry["kind"]] += 1
         again = f"_{seen[entry['kind']]}" if seen[entry["kind"]] > 1 else ""
-        values = {name: value for name, value in entry.items() if name != "kind"}
-        yield from _flatten(values, f"{entry['kind']}{again}.")
-
-
-def _settings(task: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    own_columns = ("regularizers", "seed")
-    yield from _flatten({name: value for name, value in task.items() if name not in own_columns})
+        yield from _flatten(_without(entry, "kind"), f"{entry['kind']}{again}.")
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

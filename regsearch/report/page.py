@@ -86,6 +86,7 @@ def render_page(results: Results, sections: list[Section], drawn: dict[str, Draw
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":")}
     script, style = ((_TEMPLATES / name).read_text() for name in ("page.js", "page.css"))
     return environment.get_template("page.html").render(
         results=results,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.colors import Colormap, Normalize, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch, PathPatch
+from matplotlib.path import Path
 
 from regsearch.report.beside_drawing import draw_beside
 from regsearch.report.cell_values import UNASKED
@@ -34,6 +35,7 @@ from regsearch.report.drawing import (
 from regsearch.report.labels import Label, Labels
 from regsearch.report.phase_info import PhaseDiagramInfo, Segment, Square
 from regsearch.report.phase_points import draw_line, draw_points
+from regsearch.report.tiles import Tile, Tiles
 
 WIDTH = 9.6  # inches of a full row of panels
 WRITTEN = 0.33  # inches; numbers are written in squares wider than this
@@ -43,8 +45,7 @@ _HATCH = [
     ((max(-0.5, -0.5 - c), max(-0.5, -0.5 + c)), (min(0.5, 0.5 - c), min(0.5, 0.5 + c)))
     for c in (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75)
 ]
-"""Diagonals of the unit square around the origin (a patch's own hatch fades in an SVG)."""
-Paint = Callable[[float], tuple[float, ...]]
+"""Diagonals of the unit square around the origin."""
 
 
 def draw(info: PhaseDiagramInfo) -> Figure:
@@ -153,12 +154,25 @@ def _draw_panel(
     side: float,
     first: bool,
 ) -> None:
-    cmap, norm = colours
     panel = info.panels[index]
+    paints = _paint(panel.squares, info, colours)
+    tiles = [
+        Tile(square.x, square.y, paint, f"{index}:{square.cell}")
+        for square, paint in zip(panel.squares, paints, strict=True)
+    ]
+    Tiles(ax, tiles, gap=1.2 if side > 0.3 else 0.4)
     written: list[Label] = []
-    for square in panel.squares:
-        gid = f"{index}:{square.cell}"
-        written += _draw_square(ax, square, gid, info, lambda value: cmap(norm(value)), side)
+    hatched: dict[str, list[Segment]] = {}
+    for square, paint in zip(panel.squares, paints, strict=True):
+        ink = ink_on(paint) if math.isfinite(square.mean) else MUTED
+        if square.diverged:
+            hatched.setdefault(ink, []).extend(_hatch(square))
+        if square.best:
+            _draw_star(ax, square, ink, side)
+        if side > WRITTEN:
+            written += _write_square(square, info, ink, min(1.0, side / 0.5))
+    for ink, lines in hatched.items():
+        _draw_lines(ax, lines, ink, 0.7, alpha=0.35)
     Labels(ax, written + _tick_labels(info, side, first))
     _draw_edges(ax, panel.outline, INK, 1.5)
     _draw_edges(ax, panel.boundary, ACCENT, 2.0)
@@ -185,31 +199,30 @@ def _tick_labels(info: PhaseDiagramInfo, side: float, first: bool) -> list[Label
     return [*labels, Label(left, top, _axis_name(info.axes.y), 8.5, INK, True, "right")]
 
 
-def _draw_square(
-    ax: Axes, square: Square, gid: str, info: PhaseDiagramInfo, paint: Paint, side: float
-) -> list[Label]:
-    """One tile with its marks; returns what is to be written on it."""
-    corner = square.x - 0.5, square.y - 0.5
-    known = math.isfinite(square.mean)
-    colour = paint(square.mean * info.what.scale) if known else to_rgba(EMPTY)
-    ink = ink_on(colour) if known else MUTED
-    gap = 1.2 if side > 0.3 else 0.4
-    tile = Rectangle(corner, 1, 1, facecolor=colour, edgecolor="white", linewidth=gap)
-    tile.set(gid=gid, clip_on=False)
-    ax.add_artist(tile)
-    if square.diverged:
-        hatch = [
-            ((x0 + square.x, y0 + square.y), (x1 + square.x, y1 + square.y))
-            for (x0, y0), (x1, y1) in _HATCH
-        ]
-        ax.add_collection(
-            LineCollection(hatch, colors=ink, linewidths=0.7, alpha=0.35), autolim=False
-        )
-    if square.best:
-        at = (square.x + 0.37, square.y + 0.34) if side > WRITTEN else (square.x, square.y)
-        size = 8.5 * min(1.0, side / 0.6) if side > WRITTEN else 6
-        ax.plot(*at, marker="*", ms=size, color=ink, mec="none", ls="none", zorder=5)
-    return _write_square(square, info, ink, min(1.0, side / 0.5)) if side > WRITTEN else []
+def _paint(
+    squares: Sequence[Square], info: PhaseDiagramInfo, colours: tuple[Colormap, Normalize]
+) -> list[tuple[float, float, float, float]]:
+    """The colour of each square."""
+    cmap, norm = colours
+    means = np.array([square.mean for square in squares]) * info.what.scale
+    known = np.isfinite(means)
+    paints = np.full((len(means), 4), to_rgba(EMPTY))
+    paints[known] = cmap(norm(means[known]))
+    return [(red, green, blue, alpha) for red, green, blue, alpha in paints.tolist()]
+
+
+def _hatch(square: Square) -> list[Segment]:
+    """Diagonals over a square; a patch's own hatch fades in an SVG."""
+    return [
+        ((x0 + square.x, y0 + square.y), (x1 + square.x, y1 + square.y))
+        for (x0, y0), (x1, y1) in _HATCH
+    ]
+
+
+def _draw_star(ax: Axes, square: Square, ink: str, side: float) -> None:
+    at = (square.x + 0.37, square.y + 0.34) if side > WRITTEN else (square.x, square.y)
+    size = 8.5 * min(1.0, side / 0.6) if side > WRITTEN else 6
+    ax.plot(*at, marker="*", ms=size, color=ink, mec="none", ls="none", zorder=5)
 
 
 def _write_square(square: Square, info: PhaseDiagramInfo, ink: str, size: float) -> list[Label]:
@@ -244,12 +257,16 @@ def _reason(square: Square) -> list[str]:
 
 
 def _draw_edges(ax: Axes, lines: list[Segment], colour: str, width: float) -> None:
+    _draw_lines(ax, lines, "white", width + 1.6, zorder=3, capstyle="round", clip_on=False)
+    _draw_lines(ax, lines, colour, width, zorder=3, capstyle="round", clip_on=False)
+
+
+def _draw_lines(ax: Axes, lines: list[Segment], colour: str, width: float, **look: Any) -> None:
+    """All ``lines`` as one path."""
     if lines:
-        edges = LineCollection(lines, colors=colour, linewidths=width, capstyle="round", zorder=3)
-        under = LineCollection(lines, colors="white", linewidths=width + 1.6, zorder=3)
-        for collection in (under, edges):
-            collection.set_clip_on(False)
-            ax.add_collection(collection, autolim=False)
+        codes = [Path.MOVETO, Path.LINETO] * len(lines)
+        path = Path([point for line in lines for point in line], codes)
+        ax.add_artist(PathPatch(path, fill=False, edgecolor=colour, linewidth=width, **look))
 
 
 def _legend(figure: Figure, info: PhaseDiagramInfo) -> None:

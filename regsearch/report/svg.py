@@ -22,6 +22,7 @@ _STYLE = re.compile(r' style="([^"]*)"')
 _ID = re.compile(r' id="([^"]*)"')
 _REFERENCE = re.compile(r'(url\(#|href="#)')
 _GEOMETRY = re.compile(r' (?:d|x|y|width|height|transform|viewBox)="[^"]*"')
+_STEP = re.compile(r"\s*([MLQCz])\s*")
 _DIGITS = re.compile(r"(\.\d\d)\d+")
 _MARK = re.compile(r'<g id="(\d+:[^"]*)">')
 _LONG_ID = re.compile(
@@ -45,7 +46,7 @@ def clean(svg: str, name: str, hover: dict[str, tuple[str, str]]) -> str:
     """Strip what a page does not need, and mark what can be hovered over and clicked."""
     svg = _PROLOGUE.sub("", svg)
     svg = _STYLE.sub(_attributes, svg)
-    svg = _GEOMETRY.sub(lambda found: _DIGITS.sub(r"\1", found[0]), svg)
+    svg = _GEOMETRY.sub(_shortened, svg)
     svg = _LONG_ID.sub("", svg)
     marked: list[tuple[str, str]] = []
 
@@ -67,6 +68,12 @@ def clean(svg: str, name: str, hover: dict[str, tuple[str, str]]) -> str:
 def _clickable(cell: str, words: str) -> str:
     shown = escape(words)
     return f'<g class="cell" data-cell="{escape(cell)}" tabindex="0"><title>{shown}</title>'
+
+
+def _shortened(found: re.Match[str]) -> str:
+    """Hundredths of a point are enough, and the steps of a path need no blanks between them."""
+    text = _DIGITS.sub(r"\1", found[0])
+    return _STEP.sub(r"\1", text) if text.startswith(' d="') else text
 
 
 def _attributes(found: re.Match[str]) -> str:

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -194,6 +195,7 @@ def _text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, list | tuple) else str(value)
 
 
+@lru_cache(maxsize=4096)
 def _key(name: str) -> str:
     """``name`` in the characters that MLflow takes."""
     return _cut(re.sub(r"[^\w.\- /]", "_", name), LONGEST_KEY)

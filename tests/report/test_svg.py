@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from regsearch.report.drawing import ink_on, style
 from regsearch.report.labels import Label, Labels
 from regsearch.report.svg import to_svg
+from regsearch.report.tiles import Tile, Tiles
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -108,3 +109,35 @@ def test_text_on_colours_can_be_read() -> None:
             colour = mpl.colormaps[name](value)[:3]
             a, b = sorted([luminance(colour), luminance(to_rgb(ink_on(colour)))])
             assert (b + 0.05) / (a + 0.05) > 3
+
+
+def tiled(gap: float) -> Figure:
+    """Two unit squares, red and blue, side by side in the middle of four by four inches."""
+    figure = Figure(figsize=(4, 4), dpi=100)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(-1.5, 2.5), ylim=(-2, 2))
+    axes.set_axis_off()
+    tiles = [Tile(0, 0, (1.0, 0.0, 0.0, 1.0), "0:a"), Tile(1, 0, (0.0, 0.0, 1.0, 1.0), "0:b")]
+    Tiles(axes, tiles, gap)
+    return figure
+
+
+def test_tiles_fill_their_unit_squares_but_for_the_gap() -> None:
+    shown = pixels(tiled(gap=7.2))  # 10 of 100 pixels to an inch, half of them at each side
+    red, blue = (np.abs(shown - colour).max(-1) < 60 for colour in ((255, 0, 0), (0, 0, 255)))
+    for found, left in ((red, 100), (blue, 200)):
+        rows, columns = np.nonzero(found)
+        assert abs(columns.min() - (left + 5)) <= 1
+        assert abs(columns.max() - (left + 94)) <= 1
+        assert abs(rows.min() - 155) <= 1
+        assert abs(rows.max() - 244) <= 1
+
+
+def test_a_tile_in_an_svg_is_found_by_its_name_and_short() -> None:
+    with style():
+        root = ElementTree.fromstring(to_svg(tiled(gap=0), "a", {"0:b": ("cell", "words")}))
+    [mark] = [group for group in root.iter(f"{SVG}g") if group.get("data-cell") == "cell"]
+    assert mark.findtext(f"{SVG}title") == "words"
+    [path] = mark.findall(f"{SVG}path")
+    assert path.get("fill") == "#0000ff"
+    assert path.get("d") == "M144 180L216 180L216 108L144 108z"

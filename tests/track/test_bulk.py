@@ -23,8 +23,8 @@ def test_only_known_tables_are_written(
     address: Address, experiment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert Bulk.open(address.uri, experiment) is not None
-    known = {**bulk.KNOWN_COLUMNS, SqlParam: {"run_uuid", "key"}}
-    monkeypatch.setattr(bulk, "KNOWN_COLUMNS", known)
+    known = {**bulk.COLUMNS, SqlParam: ("run_uuid", "key")}
+    monkeypatch.setattr(bulk, "COLUMNS", known)
     assert Bulk.open(address.uri, experiment) is None
 
 
