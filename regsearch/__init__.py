@@ -1,8 +1,9 @@
 """regsearch: declare a search over weight regularizers, train it in packs, read the phase diagram.
 
-``load`` a pipeline file and ``run`` it, or ``open_study``; ``attach`` and ``constrain`` bring the
-regularizers into your own PyTorch loop. Names are imported when they are first used, so that the
-command line answers at once and a training loop needs neither Ray nor MLflow.
+``load`` a pipeline file and ``run`` it, ``open_study`` and ``compare`` studies; ``attach`` and
+``constrain`` bring the regularizers into your own PyTorch loop. Names are imported when they are
+first used, so that the command line answers at once and a training loop needs neither Ray nor
+MLflow.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from regsearch.api import Pipeline, Study, load, open_study, run
+    from regsearch.api import Pipeline, Study, compare, load, open_study, run
     from regsearch.own_loop import attach, constrain, fold
 
 _HOMES = {
     "load": "regsearch.api",
     "run": "regsearch.api",
     "open_study": "regsearch.api",
+    "compare": "regsearch.api",
     "Pipeline": "regsearch.api",
     "Study": "regsearch.api",
     "attach": "regsearch.own_loop",
@@ -25,7 +27,17 @@ _HOMES = {
     "fold": "regsearch.own_loop",
 }
 
-__all__ = ["Pipeline", "Study", "attach", "constrain", "fold", "load", "open_study", "run"]
+__all__ = [
+    "Pipeline",
+    "Study",
+    "attach",
+    "compare",
+    "constrain",
+    "fold",
+    "load",
+    "open_study",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -47,10 +47,13 @@ class _Verbs(click.Group):
             ctx.exit(ExitCode.BUG)
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.group(cls=_Verbs, context_settings=CONTEXT)
 @click.version_option(package_name="regsearch", prog_name="regsearch")
 def main() -> None:
-    r"""Search the hyper-parameters of weight regularizers, and map what they do.
+    """Search the hyper-parameters of weight regularizers, and map what they do.
 
     A pipeline file (YAML) names a search space, a task, how to search and what to report. `run`
     trains what has no record yet, on Ray; every run goes to MLflow; the report is one HTML file.
@@ -60,7 +63,7 @@ def main() -> None:
     Exit codes: 0 done, 1 bug, 2 your mistake, 3 some runs failed, 4 service unreachable,
     5 storage, 6 conflict, 7 budget used up, 8 MLflow is behind, 9 over a limit,
     130/143 interrupted; run again to go on.
-    """
+    """  # noqa: D301 - a backspace, by which click leaves lines as they are
 
 
 for module in (files, running, results, cluster, system):

@@ -1,4 +1,4 @@
-"""Verbs that read what is recorded: status, ls, report, export."""
+"""Verbs that read what is recorded: status, ls, report, compare, export."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from regsearch.cli.options import DASHBOARD, JSON, STUDY, print_json
 @DASHBOARD
 @JSON
 def status(study: str, address: str | None, as_json: bool) -> None:
-    """Show how far a study is, and who runs it; with --address, one that was submitted.
+    """Show how far a study is, who runs it, and what is in training where.
+
+    Each pack in training is a line: its runs, its epoch, its node, its share of CPUs and GPUs,
+    since when, and when it was last heard of. With --address it tells of a study that was
+    submitted; which packs are where, it tells on the cluster, given the study's folder.
 
     Example: regsearch status quickstart
 
@@ -24,8 +28,8 @@ def status(study: str, address: str | None, as_json: bool) -> None:
     if as_json:
         print_json(told)
         return
-    for name, value in told.items():
-        click.echo(f"{name:<12} {'no' if value is None else value}")
+    for line in api.status_lines(told):
+        click.echo(line)
 
 
 @click.command()
@@ -34,8 +38,9 @@ def status(study: str, address: str | None, as_json: bool) -> None:
 def ls(what: str, as_json: bool) -> None:
     """List the studies here, or what study files can name.
 
-    WHAT is one of studies, regularizers, optimizers, models, datasets, metrics, reports,
-    algorithms (of the search), samplers, schedulers, pipelines, search_spaces.
+    WHAT is one of studies, pipelines, search_spaces, regularizers, optimizers, schedules (of the
+    learning rate), losses, augmentations, models, datasets, metrics (of every epoch), measurements
+    (dear ones), reports, algorithms (of the search), samplers, schedulers.
 
     Example: regsearch ls regularizers
     """
@@ -63,6 +68,34 @@ def report(study: str) -> None:
 
 
 @click.command()
+@click.argument("studies", nargs=-1, required=True, metavar="STUDY STUDY...")
+@click.option(
+    "--metric",
+    metavar="NAME",
+    help="A column of the records (test_accuracy_best), or last, best, last10, epoch:N ... of the "
+    "first study's metric. Without it: what that study judges by.",
+)
+@JSON
+def compare(studies: tuple[str, ...], metric: str | None, as_json: bool) -> None:
+    """Compare studies with the first of them.
+
+    Shows the best cell of each, the settings that they share side by side, and what differs in
+    their pipelines. Differences are over the seeds that both have, with 95 % intervals; a star
+    holds for all of a table together.
+
+    Example: regsearch compare digits_fifo digits_asha --metric test_accuracy_best
+    """
+    from regsearch import api
+
+    comparison = api.compare(studies, metric)
+    if as_json:
+        print_json(comparison.to_dict())
+        return
+    for line in comparison.lines():
+        click.echo(line)
+
+
+@click.command()
 @STUDY
 @click.option(
     "--format",
@@ -70,6 +103,7 @@ def report(study: str) -> None:
     type=click.Choice(["csv", "parquet", "json"]),
     default="csv",
     show_default=True,
+    help="Parquet is binary and needs --output.",
 )
 @click.option("--curves", is_flag=True, help="One row per run and epoch instead of one per run.")
 @click.option("--output", metavar="FILE", help="Where to write; standard output for csv and json.")
@@ -85,4 +119,4 @@ def export(study: str, form: str, curves: bool, output: str | None) -> None:
         click.echo(text, nl=False)
 
 
-COMMANDS = [status, ls, report, export]
+COMMANDS = [status, ls, report, compare, export]

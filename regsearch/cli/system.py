@@ -10,7 +10,13 @@ from regsearch.errors import ExitCode
 
 @click.command()
 @click.argument("study", required=False)
-@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=5000,
+    show_default=True,
+    help="Where it listens, on 127.0.0.1.",
+)
 def ui(study: str | None, port: int) -> None:
     """Open MLflow on the store that a study was logged to, on this machine only.
 

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from regsearch.api import load
+from regsearch.api.names import REGISTRIES
 from regsearch.cli import main
 from regsearch.records import Record
 from tests.tiny import recorded, write_tiny
@@ -63,7 +64,7 @@ CALLS: list[tuple[str, int, str]] = [
     ("run tiny.yaml --in-process", 0, r"All 4 runs are recorded already(.|\n)*report.html\n$"),
     ("stop tiny", 0, r"^Nobody runs tiny.\n$"),
     ("retry tiny --in-process", 0, r"All 4 runs are recorded already"),
-    ("status tiny", 0, r"completed +4\n(.|\n)*running +no\n"),
+    ("status tiny", 0, r"completed +4\n(.|\n)*running +no\ntraining +0 packs\n"),
     ("status studies/tiny --json", 0, r'"planned": 4,'),
     ("ls", 0, r"^tiny +4 of 4 runs recorded\n$"),
     ("ls regularizers", 0, r"volumization +\w"),
@@ -71,6 +72,7 @@ CALLS: list[tuple[str, int, str]] = [
     ("report tiny", 0, r"studies/tiny/report.html\n$"),
     ("export tiny", 0, r"^run,cell,regularizer,weight_decay.decay,.*\n(\w{16},.*\n){4}$"),
     ("export tiny --curves", 0, r"^run,epoch,.*\n(\w{16},[12],.*\n){8}$"),
+    ("compare tiny tiny", 2, r"two studies or more"),
     ("ui tiny", 2, r"open http://127.0.0.1:9"),
     ("submit tiny.yaml --address http://127.0.0.1:9", *NO_CLUSTER),
     ("logs tiny --address http://127.0.0.1:9", *NO_CLUSTER),
@@ -83,6 +85,17 @@ def test_a_verb(words: str, code: int, told: str) -> None:
     ended = regsearch(*words.split())
     assert ended.exit_code == code, ended.output
     assert re.search(told, ended.output), ended.output
+
+
+def test_the_help_of_all_is_laid_out_in_lines() -> None:
+    lines = [line.strip() for line in regsearch("--help").output.splitlines()]
+    assert "Start:   regsearch run quickstart" in lines
+    assert not any("\\b" in line for line in lines)
+
+
+def test_ls_names_all_that_it_can_list() -> None:
+    told = regsearch("ls", "--help").output.replace("\n", " ")
+    assert all(noun in told for noun in [*REGISTRIES, "studies", "pipelines", "search_spaces"])
 
 
 def test_every_verb_is_called_here() -> None:
