@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from regsearch.datasets import DATASETS, DatasetConfig
 from regsearch.errors import DataError, SpecError
-from regsearch.metrics import MEASUREMENTS
+from regsearch.metrics import COURSE, MEASUREMENTS
 from regsearch.metrics.cost import TRAINING
 from regsearch.records.frame import SUMMARIES
 from regsearch.report import REPORTS
@@ -18,10 +18,12 @@ from regsearch.space import Kind, place_fields
 from regsearch.study import spec as files
 from regsearch.study.expand import count_cells, count_runs, examples, expand, is_open
 from regsearch.study.preflight import check_runs
+from regsearch.study.schedulers import Population
 from regsearch.study.search.space import Space
 from regsearch.study.settings import fits_targets, quantities
 from regsearch.study.sources import SWITCHES, built_ins, locate
 from regsearch.study.trials import PlannedRun
+from regsearch.study.wrong_course import changeable
 from regsearch.study.yaml_file import read_yaml
 
 if TYPE_CHECKING:
@@ -166,10 +168,29 @@ class Pipeline:
         problems = [
             self.spec.problem(("reports", number), text)
             for number, config in enumerate(self.reports)
-            for text in (*REPORTS[config.kind].check(config, columns), *self._biased(config))
+            for text in (
+                *REPORTS[config.kind].check(config, columns),
+                *self._of_what_changes(config),
+                *self._biased(config),
+            )
         ]
         if problems:
             raise SpecError(problems)
+
+    def _of_what_changes(self, report: Kind) -> list[str]:
+        """Whether it says what depends on settings that do not stay as they are."""
+        if not (self._wanders and REPORTS[report.kind].of_settings):
+            return []
+        by = "train.course"
+        if isinstance(self.spec.scheduler, Population):
+            by = self.spec.scheduler.type
+        told = f"{by} changes hyper-parameters while runs train, and this report says what depends"
+        return [f"{told} on them; leave out one of the two"]
+
+    @property
+    def _wanders(self) -> bool:
+        courses = self.spec.train.course or "train.course" in self.spec.factors
+        return bool(courses) or isinstance(self.spec.scheduler, Population)
 
     def _biased(self, report: Kind) -> list[str]:
         """What a scheduler that stops cells early would do to a map of all cells."""
@@ -190,6 +211,9 @@ class Pipeline:
             for name in entry.axes()
         ]
         measured = [name for name in quantities() if self._measures(name)]
+        if self._wanders:
+            names = changeable(self.spec.search_space.regularizers)
+            hyperparameters += [f"{COURSE}{name}" for name in names]
         for config in self.spec.measure:
             measured += MEASUREMENTS[config.kind].names(config)
         summaries = [f"{name}_{summary}" for name in measured for summary in SUMMARIES]

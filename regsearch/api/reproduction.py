@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.api.pipeline import load
+from regsearch.metrics import COURSE
 from regsearch.records import Record, Status
 from regsearch.train.summary import summarize
 
@@ -34,6 +35,8 @@ class Reproduction:
         """The run's settled values; where data lies is left as the study has it."""
         task = json.loads(json.dumps(self._record.task))
         del task["dataset"]["fingerprint"]
+        if "population" in task:
+            task["train"]["course"] = course(self._record)
         values: dict[str, Any] = {
             "name": f"repro-{self._record.run}",
             "search_space": {"regularizers": [task["regularizers"]]},
@@ -73,11 +76,30 @@ class Reproduction:
         pipeline = load(self._study.folder / "resolved.yaml", self._overrides)
         with tempfile.TemporaryDirectory(prefix="regsearch-repro-") as folder:
             run(pipeline, folder, in_process=True)
-            again = _as_far(open_study(folder).find(self._record.run), self._record)
+            trained = open_study(folder).find("")  # the only run there is
+            again = _as_far(trained, self._record)
         lines = [f"{'':<22} {'recorded':>12} {'again':>12}"]
         for name, value in self._record.metrics.items():
             lines.append(f"{name:<22} {_shown(value):>12} {_shown(again.metrics.get(name)):>12}")
         return "\n".join([*lines, compare(self._record, again)])
+
+
+def course(record: Record) -> list[dict[str, Any]]:
+    """The changes of hyper-parameters that led to a member of a population, as a file has them.
+
+    They are those of the weights it ended with, some of which it has from others.
+    """
+    curves = {
+        name.removeprefix(COURSE): curve
+        for name, curve in record.curves.items()
+        if name.startswith(COURSE)
+    }
+    changes: list[dict[str, Any]] = []
+    for epoch in range(1, record.epochs + 1):
+        values = {name: float(curve[epoch - 1]) for name, curve in curves.items()}
+        if not changes or values != changes[-1]["values"]:
+            changes.append({"epoch": epoch, "values": values})
+    return changes
 
 
 def _as_far(again: Record, record: Record) -> Record:

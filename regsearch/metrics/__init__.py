@@ -15,6 +15,7 @@ from regsearch.metrics import (
     weights,
 )
 from regsearch.metrics._base import (
+    COURSE,
     MEASUREMENTS,
     METRICS,
     Measurement,
@@ -29,6 +30,7 @@ from regsearch.metrics._base import (
 from regsearch.metrics._histogram import Histograms
 
 __all__ = [
+    "COURSE",
     "MEASUREMENTS",
     "METRICS",
     "Histograms",

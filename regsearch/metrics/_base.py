@@ -126,8 +126,14 @@ class Measurement(NamedTuple):
 MEASUREMENTS: Registry[Measurement] = Registry("measurement")
 
 
+COURSE = "course."
+"""Begins the name of a hyper-parameter that changes while runs train, by epoch."""
+
+
 def reading(name: str) -> Metric | Quantity | None:
     """How to read the quantity ``name``, such as ``test_accuracy``; ``None``: it is unknown."""
+    if name.startswith(COURSE):
+        return Quantity("value in effect in an epoch", "", higher_is_better=True)
     known: dict[str, Metric | Quantity] = {metric: METRICS[metric] for metric in METRICS}
     for kind in MEASUREMENTS:
         known |= MEASUREMENTS[kind].quantities

@@ -103,13 +103,15 @@ class Report(NamedTuple):
 
     ``check(config, columns)`` says what is wrong with a config for a study that has these columns,
     before anything runs: hyper-parameters, factors and measured quantities with their summaries.
-    ``sections(results, config)`` makes the report.
+    ``sections(results, config)`` makes the report. ``of_settings``: whether it says what depends on
+    hyper-parameters, which must then stay as they are while a run trains.
     """
 
     config: type[Kind]
     description: str
     check: Callable[[Any, Sequence[str]], list[str]]
     sections: Callable[[Results, Any], list[Section]]
+    of_settings: bool = False
 
 
 REPORTS: Registry[Report] = Registry("report")

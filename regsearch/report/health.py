@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from regsearch.metrics import COURSE
 from regsearch.report._base import Results
 from regsearch.report.cell_values import (
     Cells,
@@ -153,8 +154,22 @@ def _rival(ranked: pd.DataFrame, part: pd.DataFrame, cells: Cells, judged: Judge
     return others[0] if others else None
 
 
+def _steady(results: Results, cells: Cells, judged: Judged) -> Check | None:
+    if not _wanders(results):
+        return None
+    text = (
+        "Hyper-parameters changed while runs trained. Cells are named by the values that they "
+        f"began with; the curves of {COURSE}NAME hold those in effect after each epoch."
+    )
+    return Check("warn", "Settings stay as they are named", text)
+
+
+def _wanders(results: Results) -> bool:
+    return any(str(name).startswith(COURSE) for name in results.curves)
+
+
 def _inside(results: Results, cells: Cells, judged: Judged) -> Check | None:
-    if not judged.what.direction:
+    if not judged.what.direction or _wanders(results):
         return None
     on_edge = optimum_inside(results, cells, judged.values, judged.what)
     if on_edge is None:
@@ -166,6 +181,8 @@ def _inside(results: Results, cells: Cells, judged: Judged) -> Check | None:
 
 
 def _limits(results: Results, cells: Cells, judged: Judged) -> Check | None:
+    if _wanders(results):
+        return None
     verdict = limit_cases(cells, judged.values, judged.what)
     return Check(verdict[0], "Limit cases agree", verdict[1]) if verdict else None
 
@@ -196,6 +213,7 @@ _CHECKS: list[Callable[[Results, Cells, Judged], Check | None]] = [
     _complete,
     _diverged,
     _enough_seeds,
+    _steady,
     _inside,
     _limits,
     _flat,

@@ -262,5 +262,11 @@ def _data(info: ImportancesInfo) -> pd.DataFrame:
 
 REPORTS.add(
     "importances",
-    Report(Importances, "what each varying hyper-parameter or factor explains", check, sections),
+    Report(
+        Importances,
+        "what each varying hyper-parameter or factor explains",
+        check,
+        sections,
+        of_settings=True,
+    ),
 )

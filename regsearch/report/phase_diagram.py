@@ -207,5 +207,7 @@ def _data(info: PhaseDiagramInfo, cells: Cells) -> pd.DataFrame:
 
 REPORTS.add(
     "phase_diagram",
-    Report(PhaseDiagram, "plane of two hyper-parameters, by facet", check, sections),
+    Report(
+        PhaseDiagram, "plane of two hyper-parameters, by facet", check, sections, of_settings=True
+    ),
 )

@@ -266,4 +266,7 @@ def _x_label(columns: list[str]) -> str:
     return " or ".join(names)
 
 
-REPORTS.add("profile", Report(Profile, "quantities against one hyper-parameter", check, sections))
+REPORTS.add(
+    "profile",
+    Report(Profile, "quantities against one hyper-parameter", check, sections, of_settings=True),
+)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from regsearch.errors import PolicyError
 from regsearch.mistakes import show
 from regsearch.study.designs import list_designs
+from regsearch.study.populations import in_populations
 from regsearch.study.problems import Problem
 from regsearch.study.search import ALGORITHMS, Learned
 from regsearch.study.search.space import Point, Setting, Space
@@ -157,8 +158,8 @@ def _runs(pipeline: Pipeline, points: Iterable[Point], seeds: list[int]) -> list
     if problems:
         raise pipeline.error(problems)
     runs: dict[str, PlannedRun] = {}
-    for setting in settings:
-        for run in planned_runs(setting, designs, seeds):
+    for setting, under in in_populations(pipeline, designs, settings):
+        for run in planned_runs(setting, under, seeds):
             runs.setdefault(run.run, run)
     return list(runs.values())
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from regsearch.records import Record, Status
 from regsearch.study.designs import list_designs
 from regsearch.study.expand import trials_of
-from regsearch.study.schedulers import Scheduling
+from regsearch.study.schedulers import Population, Scheduling
+from regsearch.study.search.space import Axis, Space
 from regsearch.study.settings import Metric
 from regsearch.study.spec import Pipeline
 from regsearch.study.trials import Key, mean_value, worst
 
 VALUE, EPOCH = "value", "epoch"
 """What each report to Ray Tune holds: the judged value, and how many epochs were trained."""
+
+HYPER, COPIED = "hyper", "copied"
+"""What the config of a population's trial holds: its hyper-parameters by name, and whether it is
+to go on from another's checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,14 @@ class Judging:
     epochs: int
     before: tuple[tuple[float, ...], ...] = ()
     """Value after each epoch of every trial that is recorded, in order: a new start knows them."""
+    axes: tuple[tuple[Axis, ...], ...] = ()
+    """What may change while a trial of each entry of the search space trains."""
 
     def value(self, curves: Sequence[Mapping[str, Any]], diverged: bool) -> float:
         """The metric if training ended now; the worst there is where a run diverged."""
-        found = None if diverged else mean_value(curves, self.metric.name, self._moment(curves))
-        return worst(self.metric.goal) if found is None else found
+        name, goal = self.metric.name, self.metric.goal
+        found = None if diverged else mean_value(curves, name, self._moment(curves), goal)
+        return worst(goal) if found is None else found
 
     def _moment(self, curves: Sequence[Mapping[str, Any]]) -> str:
         """``epoch:N`` stands for the last epoch before it is reached."""
@@ -46,7 +54,10 @@ def judging(pipeline: Pipeline, records: Iterable[Record]) -> Judging | None:
         return None
     longest = max(design.task.train.epochs for design in list_designs(pipeline))
     judged = Judging(pipeline.scheduler, pipeline.metric, longest)
-    return Judging(pipeline.scheduler, pipeline.metric, longest, _paths(pipeline, records, judged))
+    if isinstance(pipeline.scheduler, Population):
+        entries = Space(pipeline.search_space.regularizers).entries
+        return replace(judged, axes=tuple(tuple(entry.real_axes) for entry in entries))
+    return replace(judged, before=_paths(pipeline, records, judged))
 
 
 def _paths(

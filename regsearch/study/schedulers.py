@@ -1,7 +1,8 @@
 """Ray Tune's trial schedulers, by Ray's names and arguments.
 
 Under a scheduler other than ``fifo`` a trial is one cell, trained as one pack: what the scheduler
-sees after each epoch is the metric's mean over the cell's runs.
+sees after each epoch is the metric's mean over the cell's runs. A diverged run ends its trial under
+all of them.
 """
 
 from __future__ import annotations
@@ -79,6 +80,50 @@ class MedianStoppingRule(Scheduling):
     ] = 0
 
 
+class Population(Scheduling):
+    """What the schedulers have that train a population: poor trials go on as copies of good ones.
+
+    Hyper-parameters that the search space varies change with each copy. A population are the
+    trials of one structure under one combination of factor levels.
+    """
+
+    time_attr: TimeAttr = "training_iteration"
+    perturbation_interval: Annotated[
+        float, Field(gt=0, le=1_000_000, description="time from one comparison to the next")
+    ]
+    quantile_fraction: Annotated[
+        float, Field(gt=0, le=0.5, description="share of trials that are replaced by the best")
+    ] = 0.25
+    synch: Annotated[
+        bool, Field(description="wait for all before comparing, instead of taking each in turn")
+    ] = False
+
+
+class PopulationBasedTraining(Population):
+    """A copy's values are those of the original, perturbed or drawn anew."""
+
+    type: Literal["pbt"] = Field(description="population based training")
+    burn_in_period: Annotated[
+        float, Field(ge=0, le=1_000_000, description="time before the first comparison")
+    ] = 0
+    resample_probability: Annotated[
+        float, Field(ge=0, le=1, description="of drawing a value anew instead of perturbing it")
+    ] = 0.25
+    perturbation_factors: list[Annotated[float, Field(gt=0, le=100)]] = Field(
+        default=[1.2, 0.8],
+        min_length=2,
+        max_length=2,
+        description="what a number is multiplied by, one or the other; of a list of values, the "
+        "next is taken instead",
+    )
+
+
+class PopulationBasedBandits(Population):
+    """A copy's values are chosen by a Gaussian process, from how much earlier ones improved."""
+
+    type: Literal["pb2"] = Field(description="population based bandits")
+
+
 @dataclass(frozen=True)
 class SchedulerKind:
     """A scheduler of Ray's, its arguments, and whether it lets trials wait for others."""
@@ -99,6 +144,11 @@ SCHEDULERS.add(
     SchedulerKind(MedianStoppingRule, "stops what is below the median of the others", pauses=True),
 )
 
+SCHEDULERS.add(
+    "pbt", SchedulerKind(PopulationBasedTraining, "poor trials copy good ones and perturb them")
+)
+SCHEDULERS.add("pb2", SchedulerKind(PopulationBasedBandits, "as pbt, values by a Gaussian process"))
+
 SAME = {"asha": "async_hyperband", "asynchyperband": "async_hyperband",
         "medianstopping": "median_stopping_rule"}  # fmt: skip
 """Ray's other names."""
@@ -106,9 +156,7 @@ SAME = {"asha": "async_hyperband", "asynchyperband": "async_hyperband",
 LEFT_OUT = {
     "bohb": "the libraries that it needs (hpbandster, ConfigSpace) are no longer kept up",
     "hb_bohb": "the libraries that it needs (hpbandster, ConfigSpace) are no longer kept up",
-    "pbt": "it changes hyper-parameters while a run trains, and a record is of one setting",
-    "pb2": "it changes hyper-parameters while a run trains, and a record is of one setting",
-    "pbt_replay": "it changes hyper-parameters while a run trains, and a record is of one setting",
+    "pbt_replay": "train.course says what changes when, and `regsearch repro` replays a member",
 }
 """What Ray has and a study cannot use, and why."""
 

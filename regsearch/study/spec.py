@@ -52,6 +52,7 @@ from regsearch.study.settings import (
 )
 from regsearch.study.sources import SWITCHES, Sources, built_ins, gather, locate, settle_kinds
 from regsearch.study.together import wrong_entries, wrong_measurements, wrong_metric, wrong_training
+from regsearch.study.wrong_course import wrong_course
 from regsearch.study.wrong_search import wrong_search
 from regsearch.study.yaml_file import read_yaml
 from regsearch.train.task import TrainConfig
@@ -256,8 +257,9 @@ def check(sources: Sources, reports: Registry[Any] | None = None) -> Pipeline:
     problems += wrong_measurements(pipeline.measure)
     for chosen, run in runs:
         if run is not None:
-            for where, text in wrong_training(run.dataset, run.train):
-                problems.append((written_at(where, levels, chosen), text))
+            wrong = wrong_training(run.dataset, run.train)
+            wrong += wrong_course(run.train, pipeline.search_space.regularizers)
+            problems += [(written_at(where, levels, chosen), text) for where, text in wrong]
             problems += wrong_metric(pipeline.metric, run.dataset, run.train, pipeline.measure)
     problems += wrong_search(pipeline, sources.value)
     if problems:

@@ -18,9 +18,9 @@ from pydantic import ValidationError
 from regsearch.records import Record, Status
 from regsearch.study.designs import Design
 from regsearch.study.factors import without
-from regsearch.study.search import Answer, Candidate, Goals
+from regsearch.study.search import Answer, Candidate, Direction, Goals
 from regsearch.study.search.space import Setting, Space
-from regsearch.train.summary import direction, value_at
+from regsearch.train.summary import value_at
 from regsearch.train.task import Task, digest
 
 
@@ -133,13 +133,13 @@ def planned_runs(
 
 
 def by_trial(runs: Iterable[PlannedRun], aggregate: Sequence[str]) -> list[list[PlannedRun]]:
-    """Runs of one trial together, in the order in which each trial comes first."""
+    """Runs of one trial together, in the order in which each comes first; populations whole."""
     trials: dict[str, list[PlannedRun]] = {}
     for run in runs:
         levels = {path: level for path, level in run.factors.items() if path not in aggregate}
         setting = Setting(run.entry, tuple(run.task.regularizers))
         trials.setdefault(json.dumps([levels, setting.key], sort_keys=True), []).append(run)
-    return list(trials.values())
+    return sorted(trials.values(), key=lambda runs: runs[0].task.population or "")
 
 
 def answer(records: Sequence[Record], goals: Goals, at: str) -> Answer:
@@ -156,7 +156,8 @@ def answer(records: Sequence[Record], goals: Goals, at: str) -> Answer:
     first = next(iter(goals))
     if Status.STOPPED in statuses:
         return Answer("stopped", path=mean_path(records, first))
-    means = [mean_value([record.curves for record in records], name, at) for name in goals]
+    curves = [record.curves for record in records]
+    means = [mean_value(curves, name, at, goal) for name, goal in goals.items()]
     values = tuple(mean for mean in means if mean is not None)
     return Answer("completed", values) if len(values) == len(goals) else Answer("failed")
 
@@ -166,9 +167,11 @@ def worst(goal: str) -> float:
     return -math.inf if goal == "maximize" else math.inf
 
 
-def mean_value(curves: Sequence[Mapping[str, Any]], name: str, at: str) -> float | None:
+def mean_value(
+    curves: Sequence[Mapping[str, Any]], name: str, at: str, goal: Direction
+) -> float | None:
     """Mean over runs of a quantity at a moment, by the curves of each; ``None`` if one has none."""
-    higher = direction(name)
+    higher = goal == "maximize"
     values = [value_at(each[name], at, higher) if name in each else None for each in curves]
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known and len(known) == len(values) else None

@@ -14,6 +14,7 @@ from regsearch.study.search import ALGORITHMS, Learned
 from regsearch.study.search.space import Space
 from regsearch.study.settings import Metric, quantities
 from regsearch.study.together import wrong_metric
+from regsearch.study.wrong_populations import wrong_population
 
 if TYPE_CHECKING:
     from regsearch.study.spec import Pipeline
@@ -23,6 +24,7 @@ def wrong_search(pipeline: Pipeline, raw: Mapping[str, Any]) -> list[Problem]:
     """All such problems; ``raw`` is the content of the file, for their places."""
     problems = [*_wrong_aggregate(pipeline), *_wrong_objectives(pipeline), *_wrong_budget(pipeline)]
     problems += wrong_scheduler(pipeline.scheduler, pipeline.metric, _longest(pipeline))
+    problems += wrong_population(pipeline, _longest(pipeline))
     entries = pipeline.search_space.regularizers
     if pipeline.search.algorithm == "grid":
         laws = list(_distributions(entries, raw))
@@ -66,13 +68,17 @@ def _wrong_end(scheduler: AsyncHyperBand | HyperBand, epochs: int) -> Iterator[P
     if in_epochs and end > epochs:
         told = f"{end} is never reached, as train.epochs is {epochs}; leave it out"
         yield ("scheduler", "max_t"), told
+    if in_epochs and end < epochs:
+        told = f"{end} would stop every run before its end, train.epochs = {epochs}; leave it out, "
+        yield ("scheduler", "max_t"), f"{told}or train for {end} epochs"
     if isinstance(scheduler, AsyncHyperBand) and scheduler.grace_period > end:
         told = f"{scheduler.grace_period} is past the end of a trial, {end} {unit}"
         yield ("scheduler", "grace_period"), told
 
 
 def _longest(pipeline: Pipeline) -> int:
-    levels = pipeline.factors.get("train.epochs", [])
+    whole = [train["epochs"] for train in pipeline.factors.get("train", []) if "epochs" in train]
+    levels = [*pipeline.factors.get("train.epochs", []), *whole]
     return max([pipeline.train.epochs, *(n for n in levels if isinstance(n, int))])
 
 

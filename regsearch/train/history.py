@@ -17,7 +17,7 @@ from torch import Tensor
 
 from regsearch.cells import Tree
 from regsearch.histogram import Histogram
-from regsearch.metrics import Histograms
+from regsearch.metrics import COURSE, Histograms
 from regsearch.train.summary import direction, summarize
 
 
@@ -61,12 +61,16 @@ class History:
     ) -> Tree:
         """Append one epoch, ``[K]`` each; NaN from where a run is not ``finite``, bool ``[K]``.
 
+        What it was trained with, a hyper-parameter's course, is known in that epoch, too.
         Of ``histograms``, those of the last epoch that has them are kept. ``rate`` is how many
         examples a second were trained on, all runs together.
         """
         self.diverged_at[~finite & (self.diverged_at == 0)] = self.epochs + 1
         dead = self.diverged_at > 0
-        kept = {name: values.masked_fill(dead, torch.nan) for name, values in measured.items()}
+        kept = {
+            name: values if name.startswith(COURSE) else values.masked_fill(dead, torch.nan)
+            for name, values in measured.items()
+        }
         for name, values in kept.items():
             self._curves.setdefault(name, []).append(values)
         self._histograms |= {name: found.cpu() for name, found in histograms.items()}

@@ -18,6 +18,7 @@ from regsearch.regularizers import REGULARIZERS
 from regsearch.train.augment import Augmenting
 from regsearch.train.batches import batches, epoch_order, examples_per_epoch
 from regsearch.train.compile import compiled, in_place, overwrite
+from regsearch.train.course import Course
 from regsearch.train.data import load_data
 from regsearch.train.engine import Engine
 from regsearch.train.evaluate import Evaluation, finite_runs
@@ -65,6 +66,7 @@ class PackTraining:
         self._plans = [REGULARIZERS[m.kind].plan(model, params, m) for m in methods]
         self._quantizations = Quantization.of(methods, self._hyper.regularizers, self._plans)
         self._rates = Rates(tasks, device)
+        self.course = Course(methods, self._hyper.regularizers)
         seeds = [task.seed for task in tasks]
         self._augmenting = Augmenting(self.config, seeds, self._data.x_train)
         self._evaluation = Evaluation(
@@ -136,6 +138,7 @@ class PackTraining:
         of augmented examples, and all else of the data as they are.
         """
         began = time.perf_counter()
+        self.course.follow(self.config.course, self.epoch + 1)
         self._train()
         float(self._sums.loss.sum())  # waits for the device
         rate = len(self.tasks) * self.examples_per_epoch / (time.perf_counter() - began)
@@ -144,6 +147,8 @@ class PackTraining:
             measured["train_accuracy"] = self._sums.correct / self.examples_per_epoch
         evaluated = self._evaluate()
         measured |= evaluated.values
+        if self.tasks[0].wanders:
+            measured |= self.course.now()
         finite = finite_runs(self.state.params) & finite_runs(self.weights())
         finite &= measured["train_loss"].isfinite()
         on_host = {name: values.float().cpu() for name, values in measured.items()}
@@ -243,7 +248,8 @@ class PackTraining:
 
         The tensors are those in use, as in torch: save them before the next epoch.
         """
-        return {"state": self.state._asdict(), "history": self._history.state_dict()}
+        state = {"state": self.state._asdict(), "history": self._history.state_dict()}
+        return state | {"course": self.course.state_dict()} if self.tasks[0].wanders else state
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Go on from ``saved``, bit for bit as if there had been no interruption.
@@ -253,6 +259,8 @@ class PackTraining:
         """
         _restore(self.state._asdict(), saved["state"])
         self._history.load_state_dict(saved["history"])
+        if self.tasks[0].wanders:
+            self.course.load_state_dict(saved["course"])
 
 
 def _restore(old: dict[str, Any], new: dict[str, Any]) -> None:

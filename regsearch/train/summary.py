@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.metrics import reading
+from regsearch.metrics import COURSE, reading
 
 Curve = NDArray[np.floating[Any]]
 """One value per epoch, ``[E]``; NaN where it was not measured, and once the run has diverged."""
@@ -74,11 +74,16 @@ def value_at(curve: Curve, at: str, higher_is_better: bool) -> float | None:
 
 
 def summarize(curves: dict[str, Curve]) -> dict[str, float | None]:
-    """Final value of each curve by its name, and ``NAME_best``, ``NAME_last10``, ``NAME_gap``."""
+    """Final value of each curve by its name, and ``NAME_best``, ``NAME_last10``, ``NAME_gap``.
+
+    Of a hyper-parameter's course the final value alone.
+    """
     summary: dict[str, float | None] = {}
     for name, curve in curves.items():
-        higher = direction(name)
         summary[name] = _finite(float(curve[-1])) if curve.size else None
+        if name.startswith(COURSE):
+            continue
+        higher = direction(name)
         summary[f"{name}_best"] = best(curve, higher)
         summary[f"{name}_last10"] = last10(curve)
         summary[f"{name}_gap"] = gap(curve, higher)

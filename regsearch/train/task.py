@@ -19,6 +19,17 @@ from regsearch.schedules import SCHEDULES, ScheduleConfig
 from regsearch.space import Config, Kind, OneOf, per_run_fields, place_fields
 
 
+class Change(Config):
+    """Hyper-parameters of regularizers that take other values from an epoch on."""
+
+    epoch: Annotated[
+        int, Field(ge=1, le=1_000_000, description="the first that is trained with them, from 1")
+    ]
+    values: Annotated[
+        dict[str, float], Field(min_length=1, description="by name, such as volumization.v")
+    ]
+
+
 class TrainConfig(Config):
     """How a run is trained."""
 
@@ -36,6 +47,9 @@ class TrainConfig(Config):
     augment: list[Annotated[Kind, OneOf(AUGMENTATIONS)]] = Field(
         default=[],
         description="random changes of the training examples, anew in each step, in this order",
+    )
+    course: list[Change] = Field(
+        default=[], description="hyper-parameters of regularizers that change while a run trains"
     )
     epochs: Annotated[
         int, Field(ge=1, le=1_000_000, description="passes over the training set, warm-up included")
@@ -62,15 +76,26 @@ class Task(Config):
     regularizers: list[Annotated[Kind, OneOf(REGULARIZERS)]]
     measure: list[Annotated[MeasurementConfig, OneOf(MEASUREMENTS)]] = Field(default=[])
     seed: Annotated[int, Field(ge=0, lt=2**53)]
+    population: str | None = None
+    """Hash of all that take part, where a scheduler copies the runs of one another."""
+
+    @property
+    def wanders(self) -> bool:
+        """Whether hyper-parameters may change while the run trains."""
+        return bool(self.train.course or self.population)
 
     def content(self) -> dict[str, Any]:
         """What the run is, free of places on this machine, as plain JSON values.
 
-        Without augmentation there is no word of it: such runs are older than it is.
+        Of augmentation, courses and populations there is no word in runs without them: such runs
+        are older than they are.
         """
         content = self.model_dump(mode="json")
-        if not self.train.augment:
-            del content["train"]["augment"]
+        for name in ("augment", "course"):
+            if not content["train"][name]:
+                del content["train"][name]
+        if self.population is None:
+            del content["population"]
         for name in place_fields(type(self.dataset)):
             del content["dataset"][name]
         content["dataset"]["fingerprint"] = DATASETS[self.dataset.kind].fingerprint(self.dataset)
@@ -82,9 +107,10 @@ class Task(Config):
         return content
 
     def structure(self) -> dict[str, Any]:
-        """The content without seed and per-run values: runs that share it can share a pack."""
+        """The content without seed, population and values per run: one for all runs of a pack."""
         content = self.content()
         del content["seed"]
+        content.pop("population", None)
         parts = [
             (content["dataset"], self.dataset),
             (content["model"], self.model),

@@ -163,3 +163,14 @@ def test_a_study_that_only_diverged_is_told_by_its_runs(make_study: Callable[...
     results = make_study(lambda *_: "diverged", LINE)
     assert isinstance(results.records, pd.DataFrame)
     assert titles(results) == ["Every run has a result", "Runs diverged"]
+
+
+def test_of_settings_that_changed_no_edge_and_no_limit_is_told(
+    make_study: Callable[..., Results],
+) -> None:
+    results = make_study(peak, LINE, epochs=12)
+    changed = results._replace(curves=results.curves.assign(**{"course.weight_decay.decay": 0.1}))
+    assert check(changed, "Settings stay as they are named").level == "warn"
+    lost = {"Optimum inside the grid", "Limit cases agree"} & set(titles(results))
+    assert lost
+    assert not lost & set(titles(changed))

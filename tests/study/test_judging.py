@@ -36,6 +36,11 @@ def test_the_value_is_the_metric_if_training_ended_now(at: str, value: float) ->
     assert judged(at).value(now, diverged=False) == value
 
 
+def test_the_best_is_that_of_the_goal_whatever_is_usual_for_the_quantity() -> None:
+    now = curves([0.25, 0.5, 0.25])
+    assert judged("best", "minimize").value(now, diverged=False) == 0.25
+
+
 def test_a_diverged_run_is_the_worst_there_is() -> None:
     now = curves([0.5], [math.nan])
     assert judged("last").value(now, diverged=True) == -math.inf

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from regsearch.mistakes import sentences
 from regsearch.regularizers import REGULARIZERS
-from regsearch.space import Kind
+from regsearch.space import Kind, per_run_fields
 from regsearch.study.distributions import Choice, Distribution, Uniform
 from regsearch.study.domains import Searched
 
@@ -79,6 +79,15 @@ class Entry:
         sizes = [axis.domain.size for axis in self.axes]
         known = [size for size in sizes if size is not None]
         return prod(known) if len(known) == len(sizes) else None
+
+    @property
+    def real_axes(self) -> list[Axis]:
+        """Those that are data of a pack, and may change while it trains."""
+        return [
+            axis
+            for axis in self.axes
+            if axis.field in per_run_fields(REGULARIZERS[self._kinds[axis.regularizer]].config)
+        ]
 
     def settle(self, values: Sequence[Any]) -> Setting:
         """The regularizers at a point.
