@@ -116,7 +116,13 @@ def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
 def without_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let packs be as the file says, unmeasured."""
 
-    def pilot(tasks: list[Task], workers: int, engine: Engine, most: int | None = None) -> Advice:
+    def pilot(
+        tasks: list[Task],
+        workers: int,
+        engine: Engine,
+        most: int | None = None,
+        sharing: int | None = None,
+    ) -> Advice:
         return Advice(most or len(tasks), False, 1.0, 1000)
 
     for module in (packing, executors):

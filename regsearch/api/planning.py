@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,11 +43,11 @@ def former(spec: Spec, chooser: Chooser, started: Iterable[Sequence[str]], worke
     """How runs of this pipeline are packed; packs that were ``started`` stay as they were.
 
     Under a scheduler each trial is a pack. Of a search that learns the runs come little by little,
-    but the engine is chosen for all that will come.
+    but the engine is chosen for all that will come of a structure.
     """
     amount = 0
     if is_open(spec):
-        amount = count_runs(spec) // len(spec.search_space.regularizers)
+        amount = count_runs(spec) // len(group(examples(spec)))
     choose = partial(chooser.choose, amount=amount)
     if spec.scheduler.type != "fifo":
         return lambda runs: form_whole(by_trial(runs, spec.search.aggregate), choose)
@@ -137,8 +138,9 @@ def survey(pipeline: Pipeline, output: str | Path | None) -> Survey:
     missing = [run for run in runs if run.run not in recorded]
     check_runs(spec, examples(spec) if pipeline.is_open else missing)
     wanted = Resources(pipeline.spec.resources_per_trial.cpu, pipeline.spec.resources_per_trial.gpu)
-    workers = wanted.slots(*processors())
-    chooser = Chooser(spec, workers, remembered)
+    here = [processors()]
+    workers = wanted.slots(here)
+    chooser = Chooser(spec, workers, remembered, sharing=wanted.sharing(here))
     form = former(spec, chooser, begun(folder / "checkpoints"), workers)
     packs = form(missing)
     if pipeline.is_open and count_runs(spec) > len(recorded):
@@ -151,7 +153,14 @@ def survey(pipeline: Pipeline, output: str | Path | None) -> Survey:
 def _told(run: PlannedRun) -> str:
     parts = []
     for entry in run.task.regularizers:
-        values = entry.model_dump(exclude={"kind"}, exclude_defaults=True)
-        parts.append(" ".join([entry.kind, *(f"{name}={value}" for name, value in values.items())]))
-    parts += [f"{path}={level}" for path, level in run.factors.items()]
-    return " ".join([*parts, f"seed={run.task.seed}"])
+        values = entry.model_dump(mode="json", exclude={"kind"}, exclude_defaults=True)
+        parts += [entry.kind, *_assigned(values)]
+    return " ".join([*parts, *_assigned(run.factors), f"seed={run.task.seed}"])
+
+
+def _assigned(values: Mapping[str, Any]) -> list[str]:
+    """``name=value``, the values as one would write them in a file."""
+    return [
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in values.items()
+    ]

@@ -55,14 +55,17 @@ def run(
         DataError: a data set is missing or damaged; nothing was started.
         StorageError: the folder cannot be written, or the disk is full.
         ServiceError: Ray cannot be reached.
+        RegsearchError: a scheduler, which is Ray's, is to judge what is trained in this process.
     """
     console = Console(quiet=not verbose, highlight=False, soft_wrap=True)
     folder = study_folder(pipeline.spec.name, output)
     pipeline.examples()  # what is wrong with it is better said before there is a folder
+    if in_process:
+        _require_fifo(pipeline)
     if fresh and (aside := put_aside(folder)):
         console.print(f"The old study is now in {aside}")
     switch = StopSwitch(pipeline.spec.budget.time_budget_s)
-    with listening(switch), hold(folder), Store.open(folder) as store:
+    with listening(switch), hold(folder) as holder, Store.open(folder) as store:
         disk.sweep_temporary(folder)
         claim(folder, store, pipeline)
         if retry_failed:
@@ -75,7 +78,7 @@ def run(
             if assignment.complete:
                 console.print(f"All {assignment.recorded:,} runs are recorded already.")
             else:
-                training = Training(folder, store, pipeline, assignment, console)
+                training = Training(folder, holder, store, pipeline, assignment, console)
                 training.run(make, switch, taken)
             report = None if switch.signalled else _report(folder, store, console)
             arrived = delivered()
@@ -88,17 +91,21 @@ def run(
     return code
 
 
+def _require_fifo(pipeline: Pipeline) -> None:
+    scheduler = pipeline.spec.scheduler.type
+    if scheduler != "fifo":
+        raise RegsearchError(
+            f"scheduler: {scheduler} is Ray Tune's, which --in-process does without; "
+            "leave the option out, or give -o scheduler.type=fifo"
+        )
+
+
 def _executor(
     folder: Path, pipeline: Pipeline, address: str | None, in_process: bool, store: Store
 ) -> Executor:
     spec = pipeline.spec
     saves = CheckpointPolicy(folder / "checkpoints", spec.checkpoint.every_s, spec.checkpoint.keep)
     if in_process:
-        if spec.scheduler.type != "fifo":
-            raise RegsearchError(
-                f"scheduler: {spec.scheduler.type} is Ray Tune's, which --in-process does without; "
-                "leave the option out, or give -o scheduler.type=fifo"
-            )
         return InProcessExecutor(saves, spec.budget.max_failures)
     from regsearch.study.ray_executor import RayExecutor
     from regsearch.study.ray_session import RaySession, Resources

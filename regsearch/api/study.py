@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from regsearch.records.frame import (
 from regsearch.registry import nearest
 from regsearch.study.expand import count_runs
 from regsearch.study.lock import holder
+from regsearch.study.placement import Seat, in_training
 
 STUDIES = Path("studies")
 
@@ -57,6 +58,16 @@ def open_study(name_or_folder: str | Path) -> Study:
         f"no study {str(name_or_folder)!r} in {STUDIES.absolute()}, and no folder of that name "
         f"holds one.{nearest(str(name_or_folder), known)} Known: {', '.join(known) or 'none yet'}"
     )
+
+
+def status_lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """A status for a person; the packs in training are a line each."""
+    for name, value in told.items():
+        if name != "training":
+            yield f"{name:<12} {'no' if value is None else value}"
+            continue
+        yield f"{name:<12} {len(value)} packs" if len(value) != 1 else f"{name:<12} 1 pack"
+        yield from (f"  {Seat.from_dict(seat)}" for seat in value)
 
 
 class Study:
@@ -175,7 +186,10 @@ class Study:
         return write(self)
 
     def status(self) -> dict[str, Any]:
-        """How far the study is, as plain values; ``running`` and ``report`` may be ``None``."""
+        """How far the study is, as plain values; ``running`` and ``report`` may be ``None``.
+
+        ``training`` lists the packs in training: where, since when, and how far they are.
+        """
         asked, statuses = self._asked()
         counts = Counter(statuses.values())
         running, report = holder(self.folder), self.folder / "report.html"
@@ -187,6 +201,7 @@ class Study:
             "missing": asked - len(statuses),
             "search": self._searched(asked),
             "running": str(running) if running else None,
+            "training": [seat.to_dict() for seat in in_training(self.folder, running)],
             "report": str(report) if report.exists() else None,
         }
 

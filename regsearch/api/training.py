@@ -16,10 +16,12 @@ from regsearch.records import Store
 from regsearch.study.budget import Budgeted
 from regsearch.study.checkpoints import begun, discard
 from regsearch.study.driver import Driver
-from regsearch.study.executors import Executor
+from regsearch.study.executors import Event, Executor
 from regsearch.study.feed import Feed, Packs
+from regsearch.study.lock import Holder
 from regsearch.study.pack import Pack
 from regsearch.study.packing import Chooser
+from regsearch.study.placement import shown
 from regsearch.study.preflight import check_runs
 from regsearch.study.progress import ProgressDisplay, Tally, duration
 from regsearch.study.stop import StopSwitch
@@ -32,11 +34,13 @@ class Training:
     def __init__(
         self,
         folder: Path,
+        holder: Holder,
         store: Store,
         pipeline: Pipeline,
         assignment: Assignment,
         console: Console,
     ) -> None:
+        self._folder, self._holder = folder, holder
         self._checkpoints, self._store = folder / "checkpoints", store
         self._spec, self._assignment, self._console = pipeline.spec, assignment, console
         self._tally = _tally(pipeline, assignment)
@@ -44,22 +48,35 @@ class Training:
     def run(self, make: Callable[[], Executor], switch: StopSwitch, taken: ExitStack) -> None:
         """Train what has no record; what the executor took is given back when ``taken`` closes."""
         check_runs(self._spec, self._assignment.examples)
-        discard(self._checkpoints, self._store.statuses())  # of what a scheduler had stopped
+        self._tidy()
         executor = make()
+        taken.callback(self._tidy)
         taken.callback(executor.close)
         executor.start()
         try:
-            with ProgressDisplay(self._tally, self._console) as display:
+            with (
+                ProgressDisplay(self._tally, self._console) as display,
+                shown(self._folder, self._holder) as board,
+            ):
                 driver = Driver(self._store, self._checkpoints, self._tally, display.update)
                 feed = self._feed(executor, driver)
                 budgeted = self._within_budget(feed, executor.workers)
                 driver.report_to(budgeted)
                 switch.watch(budgeted.gpus_used_up)
-                executor.run(budgeted, driver.tell, switch)
+
+                def tell(event: Event) -> None:
+                    driver.tell(event)
+                    board.hear(event)
+
+                executor.run(budgeted, tell, switch)
             if budgeted.ended_early():
                 switch.pull(ExitCode.BUDGET)
         finally:
             executor.release()
+
+    def _tidy(self) -> None:
+        """Remove the checkpoints of what a scheduler stopped: its worker saves when it ends."""
+        discard(self._checkpoints, self._store.statuses())
 
     def _feed(self, executor: Executor, driver: Driver) -> Feed:
         """What is left, packed for the executor and announced."""

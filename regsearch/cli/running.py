@@ -7,7 +7,9 @@ import click
 from regsearch.cli.options import DASHBOARD, FILE, OUTPUT, OVERRIDES, STUDY
 
 ADDRESS = click.option(
-    "--address", metavar="ADDRESS", help="Train on this Ray cluster; without it, on this machine."
+    "--address",
+    metavar="ADDRESS",
+    help="Train on a Ray cluster: HOST:PORT of its head, or auto; without it, on this machine.",
 )
 IN_PROCESS = click.option(
     "--in-process", is_flag=True, help="Train in this process, without Ray: for debuggers."

@@ -29,9 +29,10 @@ class Record:
     content itself. ``metrics`` holds final values (``test_accuracy``) and summaries
     (``test_accuracy_best``), ``None`` where there is none; accuracies are fractions in [0, 1].
     ``curves`` holds one float32 array per measured quantity, one value per finished epoch, NaN
-    from the epoch at which the run diverged. ``provenance`` says with what it was made: versions,
-    git commit, data fingerprint, device, engine, threads, pack size. ``distributions`` holds the
-    newest histograms by name (``weights/0.weight``); a diverged run has none.
+    from the epoch at which the run diverged. ``provenance`` says where and with what it was made:
+    versions, git commit, data fingerprint, node, device and its name (older records have neither
+    node nor name), engine, threads, pack size. ``distributions`` holds the newest histograms by
+    name (``weights/0.weight``); a diverged run has none.
     """
 
     run: str

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from regsearch import disk
 from regsearch.records import Record, Status, Store
 from regsearch.study import checkpoints
-from regsearch.study.executors import Advanced, Event, Failed, Finished
+from regsearch.study.executors import Advanced, Begun, Event, Failed, Finished, Waiting
 from regsearch.study.feed import Feed
 from regsearch.study.pack import Pack
+from regsearch.study.place import Place
 from regsearch.study.progress import Tally
 from regsearch.study.provenance import provenance
 from regsearch.study.trials import PlannedRun
@@ -38,6 +40,7 @@ class Driver:
         self._started: dict[str, str] = {}
         self._diverged: dict[str, int] = {}
         self._epochs: dict[str, int] = {}
+        self._places: dict[str, Place] = {}
 
     def report_to(self, feed: Feed) -> None:
         """Tell ``feed``, too, what is recorded."""
@@ -58,7 +61,11 @@ class Driver:
     def tell(self, event: Event) -> None:
         """Hear what happened to a pack; what is finished is on the disk when this returns."""
         match event:
-            case Advanced(pack, progress):
+            case Begun(pack, place):
+                self._started[pack.name] = _now()
+                self._note_place(pack, place)
+            case Advanced(pack, progress, place):
+                self._note_place(pack, place)
                 self._diverged[pack.name] = progress.diverged
                 self._epochs[pack.name] = self._epochs.get(pack.name, 0) + progress.epochs
                 self._tally.advance(progress.epochs, progress.metrics.get(self._tally.goal))
@@ -68,8 +75,14 @@ class Driver:
             case Failed(pack, reason):
                 self._diverged[pack.name] = 0
                 self._record(pack, [self._failed(run, pack, reason) for run in pack.runs])
+            case Waiting(reason):
+                self._tally.waiting = reason
         self._tally.diverged = sum(self._diverged.values())
         self._changed()
+
+    def _note_place(self, pack: Pack, place: Place | None) -> None:
+        if place is not None:
+            self._places[pack.name] = place
 
     def _record(self, pack: Pack, records: list[Record]) -> None:
         self._store.add(records)
@@ -101,7 +114,7 @@ class Driver:
             metrics=result.metrics,
             curves=result.curves,
             distributions=result.distributions,
-            provenance=provenance(pack, outcome.runs_together),
+            provenance=self._provenance(pack, outcome.runs_together),
         )
 
     def _failed(self, run: PlannedRun, pack: Pack, reason: str) -> Record:
@@ -117,8 +130,11 @@ class Driver:
             finished=_now(),
             metrics={},
             curves=dict[str, np.ndarray](),
-            provenance=provenance(pack, len(pack.runs)),
+            provenance=self._provenance(pack, len(pack.runs)),
         )
+
+    def _provenance(self, pack: Pack, together: int) -> dict[str, Any]:
+        return provenance(pack, together, self._places.get(pack.name))
 
 
 def _now() -> str:

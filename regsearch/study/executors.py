@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from regsearch.errors import StorageError
 from regsearch.study.feed import Feed
 from regsearch.study.pack import Pack
+from regsearch.study.place import Place, here
 from regsearch.study.stop import StopSwitch
 from regsearch.study.work import Outcome, PackWork, Progress
 from regsearch.train.pilot import Advice, pilot
@@ -28,11 +29,20 @@ class CheckpointPolicy:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """A pack has a worker, which trains it from here on, or from where it was."""
+
+    pack: Pack
+    place: Place | None = None  # None until its first report
+
+
+@dataclass(frozen=True)
 class Advanced:
-    """A pack trained for a while."""
+    """A pack trained for a while; its first report says where."""
 
     pack: Pack
     progress: Progress
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,14 @@ class Failed:
     reason: str
 
 
-Event = Advanced | Finished | Failed
+@dataclass(frozen=True)
+class Waiting:
+    """Nothing is trained for now, and why."""
+
+    reason: str
+
+
+Event = Begun | Advanced | Finished | Failed | Waiting
 
 
 class Executor(Protocol):
@@ -116,6 +133,7 @@ class InProcessExecutor:
     ) -> Finished | Failed | None:
         reason, saves = "", self._checkpoints
         for _ in range(1 + self._max_failures):
+            tell(Begun(pack, here(pack.engine.device)))
             work, reason = PackWork(pack, saves.folder, saves.every_s, saves.keep), ""
             while not (work.done or switch.pulled() or reason):
                 try:

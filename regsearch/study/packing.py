@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import cycle, islice
 from typing import Any
 
@@ -29,7 +30,7 @@ class Chooser:
     ``remembered`` is what was chosen before, to be kept with the study: a study that goes on
     after an interruption is computed as it was begun, so that its numbers are the same. One that
     has grown, or whose file asks for other packs, is measured anew. ``measure`` runs the pilot
-    where the packs will be trained; without it, here.
+    where the packs will be trained; without it, here, for as many packs as share the memory.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class Chooser:
         workers: int,
         remembered: dict[str, Any],
         measure: Callable[..., Advice] | None = None,
+        sharing: int | None = None,
     ) -> None:
-        self._spec, self._workers, self._pilot = spec, workers, measure or pilot
+        self._spec, self._workers = spec, workers
+        self._pilot = measure or partial(pilot, sharing=sharing)
         self._asked = [spec.pack, spec.compile, spec.device]
         self.remembered = dict(remembered)
         self._seconds: dict[str, float] = {}  # of training, by structure

@@ -32,11 +32,13 @@ class Tally:
     diverged: int = 0
     epochs_done: int = 0
     best: float | None = None
+    waiting: str = ""  # why nothing is trained for now
     _marks: deque[tuple[float, int]] = field(default_factory=deque)
 
     def advance(self, epochs: int, best: float | None) -> None:
         """Count what a pack reports."""
         self.epochs_done += epochs
+        self.waiting = ""
         if best is not None and best == best:
             pick = max if self.higher_is_better else min
             self.best = best if self.best is None else pick(self.best, best)
@@ -73,6 +75,8 @@ class Tally:
             parts.append(f"{self.failed} failed")
         if self.best is not None:
             parts.append(f"best {self.goal} {self.best:.4g}")
+        if self.waiting:
+            parts.append(f"waiting for {self.waiting}")
         return " · ".join(parts)
 
 

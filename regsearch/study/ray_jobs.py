@@ -25,6 +25,7 @@ from ray.job_submission import JobSubmissionClient
 
 from regsearch.errors import ExitCode, ServiceError, UnknownName
 from regsearch.registry import nearest
+from regsearch.study.provenance import COMMIT
 from regsearch.study.stop import GRACE_S
 
 MADE_BY = "regsearch"
@@ -101,7 +102,10 @@ class Jobs:
                 submission_id=f"{name}-{moment}-{secrets.token_hex(2)}",
                 runtime_env={
                     "working_dir": str(files),
-                    "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_S)},
+                    "env_vars": {
+                        "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_S),
+                        **({COMMIT: commit} if commit else {}),
+                    },
                 },
                 metadata={key: value for key, value in told.items() if value},
             )

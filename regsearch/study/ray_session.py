@@ -13,7 +13,7 @@ import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,27 +41,54 @@ _ENVIRONMENT = {
 }
 
 
+Node = tuple[float, float]
+"""CPUs and GPUs of one machine."""
+
+
 @dataclass(frozen=True)
 class Resources:
-    """What one trial takes."""
+    """What one trial takes, all of it on one node; less than a GPU, of one GPU."""
 
     cpu: float
     gpu: float
 
-    def slots(self, cpus: float, gpus: float) -> int:
+    def slots(self, nodes: Sequence[Node]) -> int:
         """How many trials fit at the same time.
 
         Raises:
             RegsearchError: not even one does.
         """
-        asked = [(cpus, self.cpu)] + ([(gpus, self.gpu)] if self.gpu else [])
-        fits = [int(there / each + 1e-9) for there, each in asked]  # 1 // 0.1 would be 9
-        if min(fits) < 1:
+        slots = sum(map(self._fitting, nodes))
+        if not slots:
+            there = " and ".join(f"{cpus:g} CPUs and {gpus:g} GPUs" for cpus, gpus in nodes)
+            each = f" on {len(nodes)} nodes" if len(nodes) > 1 else ""
             raise RegsearchError(
                 f"resources_per_trial: a trial asks for {self.cpu:g} CPUs and {self.gpu:g} GPUs, "
-                f"but there are {cpus:g} CPUs and {gpus:g} GPUs; ask for less"
+                f"but there are {there}{each}; ask for less"
             )
-        return min(fits)
+        return slots
+
+    def sharing(self, nodes: Sequence[Node]) -> int:
+        """How many trials may have to share one memory: that of a GPU, or else of a node."""
+        on_a_node = max(map(self._fitting, nodes), default=1)
+        return max(1, min(on_a_node, self._on_a_gpu) if self.gpu else on_a_node)
+
+    @property
+    def _on_a_gpu(self) -> int:
+        return _times(1, self.gpu) if self.gpu < 1 else 1
+
+    def _fitting(self, node: Node) -> int:
+        cpus, gpus = node
+        by_cpu = _times(cpus, self.cpu)
+        if not self.gpu:
+            return by_cpu
+        by_gpu = int(gpus) * self._on_a_gpu if self.gpu < 1 else _times(gpus, self.gpu)
+        return min(by_cpu, by_gpu)
+
+
+def _times(there: float, each: float) -> int:
+    """How often ``each`` fits into what is there; ``1 // 0.1`` would be 9."""
+    return int(there / each + 1e-9)
 
 
 class RaySession:

@@ -168,11 +168,24 @@ class Metric(Config):
         return raw | {"goal": "maximize" if higher else "minimize"}
 
 
+def _whole_above_one(gpus: float) -> float:
+    if gpus > 1 and gpus != int(gpus):
+        raise ValueError(
+            f"needs a fraction of one GPU or a whole number of them, got {gpus:g}: Ray does not "
+            "divide the second one"
+        )
+    return gpus
+
+
 class Resources(Config):
     """What Ray reserves for one pack; fractions share a device."""
 
     cpu: Annotated[float, Field(gt=0, le=100_000, description="processors")] = 1.0
-    gpu: Annotated[float, Field(ge=0, le=10_000, description="graphics processors")] = 0.0
+    gpu: Annotated[
+        float,
+        AfterValidator(_whole_above_one),
+        Field(ge=0, le=10_000, description="graphics processors; above 1 a whole number"),
+    ] = 0.0
 
 
 class Checkpoint(Config):

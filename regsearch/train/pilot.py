@@ -72,7 +72,13 @@ class Advice:
     bytes_per_run: int
 
 
-def pilot(tasks: Sequence[Task], workers: int, engine: Engine, most: int | None = None) -> Advice:
+def pilot(
+    tasks: Sequence[Task],
+    workers: int,
+    engine: Engine,
+    most: int | None = None,
+    sharing: int | None = None,
+) -> Advice:
     """Measure ``tasks``, runs of one structure, on this machine's idle core or device.
 
     Args:
@@ -80,10 +86,11 @@ def pilot(tasks: Sequence[Task], workers: int, engine: Engine, most: int | None 
         workers: how many packs are trained at the same time.
         engine: device and threads; its ``compile`` is ignored.
         most: upper bound of the user's for runs together.
+        sharing: packs that share the device's memory; ``None``: all ``workers`` do.
     """
     share, need = math.ceil(len(tasks) / workers), bytes_per_run(tasks[0])
     eager = replace(engine, compile=False)
-    fitting = int(MEMORY_SHARE * free_memory(engine.device) / workers / need)
+    fitting = int(MEMORY_SHARE * free_memory(engine.device) / (sharing or workers) / need)
     work = Work(
         runs=share,
         most=max(1, min(share, most or share, fitting)),

@@ -11,8 +11,9 @@ from regsearch.errors import ConflictError
 from regsearch.records import Status, Store
 from regsearch.study.checkpoints import PackCheckpoints, begun
 from regsearch.study.driver import Driver
-from regsearch.study.executors import Advanced, Failed, Finished
+from regsearch.study.executors import Advanced, Begun, Failed, Finished
 from regsearch.study.pack import Pack
+from regsearch.study.place import Place
 from regsearch.study.progress import Tally
 from regsearch.study.work import Outcome, Progress
 from regsearch.train.engine import Engine
@@ -60,9 +61,25 @@ def test_a_finished_pack_is_on_the_disk_when_tell_returns(told: Told, tmp_path: 
         assert record.distributions["weights/0.weight"].counts.tolist() == [1, 2]
         assert record.provenance["pack"] == 3
         assert record.provenance["versions"]["torch"]
+        assert record.provenance["node"] is None, "nobody said where"
         assert record.provenance["data"] == record.task["dataset"]["fingerprint"]
     assert told.tally.line().startswith("3/6 runs")
     assert told.changes == 1
+
+
+def test_a_record_says_on_which_node_and_device_it_was_trained_last(told: Told) -> None:
+    first, second = told.packs
+    for event in (Begun(first), Advanced(first, Progress(3), Place("one", "NVIDIA H200", 7))):
+        told.driver.tell(event)
+    told.driver.tell(Begun(first))  # its node was lost
+    told.driver.tell(Advanced(first, Progress(3), Place("two", "AMD EPYC", 7)))
+    told.driver.tell(Advanced(first, Progress(3)))
+    told.driver.tell(finished(first))
+    told.driver.tell(Begun(second, Place("one", "NVIDIA H200", 7)))
+    told.driver.tell(Failed(second, "lost"))
+    made = [record.provenance for _, record in told.store.records()]
+    places = [(each["node"], each["device_name"], each["device"]) for each in made]
+    assert places == [("two", "AMD EPYC", "cpu")] * 3 + [("one", "NVIDIA H200", "cpu")] * 3
 
 
 def test_a_failed_pack_is_a_result_with_its_reason(told: Told) -> None:

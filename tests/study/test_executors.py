@@ -13,15 +13,18 @@ from regsearch.study import executors, work
 from regsearch.study.checkpoints import begun
 from regsearch.study.executors import (
     Advanced,
+    Begun,
     CheckpointPolicy,
     Event,
     Failed,
     Finished,
     InProcessExecutor,
+    Waiting,
     describe,
 )
 from regsearch.study.feed import Packs
 from regsearch.study.pack import Pack
+from regsearch.study.place import here
 from regsearch.study.stop import StopSwitch
 from regsearch.train.engine import Engine
 from regsearch.train.loop import PackTraining
@@ -67,9 +70,13 @@ def test_packs_are_trained_in_order_and_all_is_told(
 ) -> None:
     told: list[Event] = []
     InProcessExecutor(saves).run(Packs(packs), told.append, StopSwitch())
-    expected = [kind for _ in packs for kind in (Advanced, Advanced, Finished)]
+    expected = [kind for _ in packs for kind in (Begun, Advanced, Advanced, Finished)]
     assert [type(event) for event in told] == expected
-    assert [event.pack for event in told] == [pack for pack in packs for _ in range(3)]
+    named = [event.pack for event in told if not isinstance(event, Waiting)]
+    assert named == [pack for pack in packs for _ in range(4)]
+    epochs = [event.progress.epoch for event in told if isinstance(event, Advanced)]
+    assert epochs == [1, 2] * len(packs)
+    assert told[0] == Begun(packs[0], here("cpu"))
 
 
 def test_a_pack_that_fails_once_goes_on_from_its_checkpoint(
@@ -100,7 +107,7 @@ def test_a_stop_saves_what_is_unfinished(packs: list[Pack], saves: CheckpointPol
 
     def tell(event: Event) -> None:
         told.append(event)
-        if event.pack is packs[1]:
+        if isinstance(event, Advanced) and event.pack is packs[1]:
             switch.pull(ExitCode.INTERRUPTED)
 
     InProcessExecutor(saves).run(Packs(packs), tell, switch)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from regsearch.errors import DataError
+from regsearch.errors import DataError, RegsearchError, SpecError
 from regsearch.study import packing
 from regsearch.study.packing import Chooser
-from regsearch.study.ray_session import Resources
+from regsearch.study.ray_session import Node, Resources
 from regsearch.train.engine import Engine
 from regsearch.train.pilot import Advice
 from regsearch.train.task import Task
@@ -23,7 +23,9 @@ def pilots(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, int | None]]
     """Runs, workers and upper bound of each pilot; it always advises packs of 3, compiled."""
     asked: list[tuple[int, int, int | None]] = []
 
-    def pilot(tasks: Sequence[Task], workers: int, engine: Engine, most: int | None) -> Advice:
+    def pilot(
+        tasks: Sequence[Task], workers: int, engine: Engine, most: int | None, sharing: None
+    ) -> Advice:
         asked.append((len(tasks), workers, most))
         return Advice(3, compile=True, seconds=10.0, bytes_per_run=100)
 
@@ -97,7 +99,7 @@ def test_a_study_that_grows_or_asks_for_other_packs_is_measured_again(
 def test_a_pilot_that_fails_leaves_it_to_the_packs_to_say_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def pilot(*ignored: object) -> Advice:
+    def pilot(*ignored: object, **too: object) -> Advice:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     monkeypatch.setattr(packing, "pilot", pilot)
@@ -107,7 +109,7 @@ def test_a_pilot_that_fails_leaves_it_to_the_packs_to_say_why(
 def test_a_mistake_of_the_user_is_told_before_anything_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def pilot(*ignored: object) -> Advice:
+    def pilot(*ignored: object, **too: object) -> Advice:
         raise DataError("no such file")
 
     monkeypatch.setattr(packing, "pilot", pilot)
@@ -116,16 +118,51 @@ def test_a_mistake_of_the_user_is_told_before_anything_starts(
 
 
 @pytest.mark.parametrize(
-    ("cpu", "gpu", "there", "slots"),
+    ("cpu", "gpu", "nodes", "slots", "sharing"),
     [
-        (1, 0, (2, 0), 2),
-        (0.1, 0, (1, 0), 10),
-        (3, 0, (8, 0), 2),
-        (1, 0.25, (64, 2), 8),
-        (4, 1, (8, 8), 2),
+        (1, 0, [(2, 0)], 2, 2),
+        (0.1, 0, [(1, 0)], 10, 10),
+        (3, 0, [(8, 0)], 2, 2),
+        (1, 0.25, [(64, 2)], 8, 4),
+        (4, 1, [(8, 8)], 2, 1),
+        (3, 0, [(2, 0), (4, 0)], 1, 1),  # not 6 CPUs
+        (1, 0.5, [(4, 0), (2, 1)], 2, 2),  # the CPUs of the one, the GPU of the other
+        (2, 0.5, [(4, 0), (2, 1)], 1, 1),
+        (1, 0.4, [(8, 2)], 4, 2),  # what is left of two GPUs is not one
+        (1, 2, [(8, 3), (8, 2)], 2, 1),
+        (1, 0, [(4, 0), (2, 1)], 6, 4),
     ],
 )
-def test_as_many_trials_as_fit(
-    cpu: float, gpu: float, there: tuple[float, float], slots: int
+def test_as_many_trials_as_fit_on_each_node(
+    cpu: float, gpu: float, nodes: list[Node], slots: int, sharing: int
 ) -> None:
-    assert Resources(cpu, gpu).slots(*there) == slots
+    assert Resources(cpu, gpu).slots(nodes) == slots
+    assert Resources(cpu, gpu).sharing(nodes) == sharing
+
+
+def test_what_no_single_node_has_is_told_node_by_node() -> None:
+    told = r"asks for 3 CPUs and 1 GPUs, but there are 4 CPUs and 0 GPUs and 2 CPUs and 1 GPUs on 2"
+    with pytest.raises(RegsearchError, match=told):
+        Resources(3, 1).slots([(4, 0), (2, 1)])
+
+
+def test_a_pilot_here_knows_how_many_share_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+
+    def pilot(*ignored: object, sharing: int) -> Advice:
+        told.append(sharing)
+        return Advice(1, compile=False, seconds=1.0, bytes_per_run=1)
+
+    monkeypatch.setattr(packing, "pilot", pilot)
+    pipeline = load_tiny(tmp_path)
+    Chooser(pipeline.spec, 8, {}, sharing=4).choose("structure", pipeline.expand())
+    assert told == [4]
+
+
+def test_ray_divides_one_gpu_and_no_second(tmp_path: Path) -> None:
+    for gpu in (0.25, 1.0, 2.0):
+        load_tiny(tmp_path, resources_per_trial={"gpu": gpu}, device="cpu")
+    with pytest.raises(SpecError, match=r"resources_per_trial.gpu: needs a fraction .* got 1.5"):
+        load_tiny(tmp_path, resources_per_trial={"gpu": 1.5})

@@ -31,6 +31,9 @@ from regsearch.api.submitting import entrypoint
 from regsearch.cli import main
 from regsearch.errors import ExitCode, RegsearchError
 from regsearch.study import own_code, ray_jobs, ray_session
+from regsearch.study.pack import Pack
+from regsearch.study.provenance import git_commit, provenance
+from regsearch.train.engine import Engine
 from tests.tiny import recorded, write_tiny
 
 URL = "http://127.0.0.1:8265"
@@ -117,6 +120,36 @@ def test_what_is_sent_is_the_same_study_in_one_file(
     assert [run.run for run in sent.expand()] == [run.run for run in asked.expand()]
     assert job.metadata["study"] == "tiny"
     assert int(job.asked["runtime_env"]["env_vars"]["RAY_JOB_STOP_WAIT_TIME_S"]) > 9
+
+
+def test_records_of_a_submitted_study_have_the_commit_that_it_was_submitted_from(
+    client: type[StandInClient], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tiny(tmp_path)
+    here = ["git", "-c", "user.name=x", "-c", "user.email=x@y"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+        subprocess.run([*here, *words], check=True)
+    git_commit.cache_clear()
+    assert regsearch("submit tiny.yaml").exit_code == 0
+    [job] = client.jobs.values()
+    head = ["git", "rev-parse", "HEAD"]
+    commit = subprocess.run(head, check=True, capture_output=True, text=True).stdout.strip()
+    sent = job.asked["runtime_env"]["env_vars"]
+    assert job.metadata["git_commit"] == commit
+    elsewhere = tmp_path / "head_node"  # no git there
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    for name, value in sent.items():
+        monkeypatch.setenv(name, value)
+    git_commit.cache_clear()
+    [run, *_] = load(tmp_path / "tiny.yaml").expand()
+    assert provenance(Pack((run,), Engine()), 1, None)["git_commit"] == commit
+    for name in sent:
+        monkeypatch.delenv(name)
+    git_commit.cache_clear()
+    assert git_commit() is None
+    git_commit.cache_clear()
 
 
 def test_every_submission_is_another_job_and_the_newest_is_meant(

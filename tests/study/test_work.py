@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -210,3 +211,85 @@ def test_an_epoch_that_an_error_cut_short_is_not_saved(
     job.save()  # as an actor does when it is stopped
     monkeypatch.undo()
     assert curves(finish(PackWork(pack, tmp_path, 60, 2))) == whole
+
+
+def reports(job: PackWork) -> list[int]:
+    """Train to the end, a report after each epoch; gives the epochs. All runs are of the same."""
+    epochs = []
+    while not job.done:
+        job.advance(0)
+        [epoch] = {outcome.result.epochs for outcome in job.so_far() if outcome.result}
+        epochs.append(epoch)
+    return epochs
+
+
+def is_near(found: dict[str, dict[str, bytes]], expected: dict[str, dict[str, bytes]]) -> bool:
+    """Another pack gives the same numbers to rounding."""
+    assert found.keys() == expected.keys()
+    return all(
+        np.allclose(as_numbers(curve), as_numbers(expected[run][name]), rtol=1e-4, atol=1e-5)
+        for run, of_run in found.items()
+        for name, curve in of_run.items()
+    )
+
+
+def as_numbers(curve: bytes) -> np.ndarray:
+    return np.frombuffer(curve, np.float32)
+
+
+def test_halves_of_what_a_scheduler_judges_are_trained_an_epoch_each_in_turn(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No epoch is told twice, though the halves begin anew when memory is out in the third."""
+    expected = uninterrupted(pack)
+    tried = only_up_to(monkeypatch, 2)
+    job = PackWork(pack, None, 1, 2, whole=True)
+    assert reports(job) == [1, 2, 3, 4, 5, 6]
+    assert tried == [8, 4, 4, 2, 2, 2, 2]
+    assert [outcome.run for outcome in job.so_far()] == [run.run for run in pack.runs]
+    assert is_near(curves(finish(job)), expected)
+
+
+def test_halves_that_were_saved_at_different_epochs_are_level_again_when_they_report(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = uninterrupted(pack)
+    only_up_to(monkeypatch, 4)
+    first = PackWork(pack, tmp_path, 0, 2, whole=True)
+    for _ in range(4):
+        first.advance(0)
+    behind = tmp_path / pack.part(pack.runs[:4]).name / "epoch-00000004.json"
+    behind.unlink()  # killed between one save and the other
+    second = PackWork(pack, tmp_path, 0, 2, whole=True)
+    assert reports(second) == [5, 6]
+    assert is_near(curves(finish(second)), expected)
+
+
+def test_a_run_of_a_cell_that_does_not_fit_even_alone_is_an_error_of_the_cell(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = only_up_to(monkeypatch, 0)
+    job = PackWork(pack, None, 1, 2, whole=True)
+    with pytest.raises(MemoryError, match="out of memory with a single run: choose a smaller"):
+        reports(job)
+    assert tried[:4] == [8, 4, 4, 2]
+
+
+def test_a_run_that_diverges_in_one_half_is_told_within_the_epoch(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_up_to(monkeypatch, 4)
+    real = PackTraining.run_epoch
+
+    def run_epoch(training: PackTraining) -> dict[str, torch.Tensor]:
+        if training.epoch == 3 and training.tasks[0] == pack.runs[0].task:
+            for weight in training.state.params.values():
+                weight.fill_(torch.nan)
+        return real(training)
+
+    monkeypatch.setattr(PackTraining, "run_epoch", run_epoch)
+    job = PackWork(pack, None, 1, 2, whole=True)
+    while not any(o.result.status == "diverged" for o in job.so_far() if o.result):
+        job.advance(0)
+    ends = [(o.result.status, o.result.epochs) for o in job.so_far() if o.result]
+    assert ends == [("diverged", 4)] * 4 + [("stopped", 4)] * 4

@@ -78,6 +78,25 @@ def test_the_pilot_measures_this_machine(make_task) -> None:  # type: ignore[no-
     assert 0 < advice.seconds < 10
 
 
+@pytest.mark.parametrize(("sharing", "together"), [(None, 2), (4, 2), (2, 4), (1, 8)])
+def test_a_pack_may_use_its_share_of_the_memory_of_its_device(
+    make_task, monkeypatch: pytest.MonkeyPatch, sharing: int | None, together: int
+) -> None:  # type: ignore[no-untyped-def]
+    tasks = [make_task(seed=seed) for seed in range(64)]
+    need = bytes_per_run(tasks[0])
+    memory = 16 * need  # MEMORY_SHARE of it holds 8 runs
+    monkeypatch.setattr("regsearch.train.pilot.free_memory", lambda device: memory)
+    climbed: list[int] = []
+
+    def climb(tasks: list[Any], engine: Engine) -> Rung:
+        climbed.append(len(tasks))
+        return Rung(len(tasks), 1.0)  # wider is faster
+
+    monkeypatch.setattr("regsearch.train.pilot._climb", climb)
+    assert pilot(tasks, 4, Engine(), sharing=sharing).runs_together == together
+    assert max(climbed) == together, "nothing is tried that would not fit"
+
+
 def test_out_of_memory_is_told_from_other_errors() -> None:
     with pytest.raises(RuntimeError) as huge:
         torch.empty(2**55)
