@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -35,3 +36,27 @@ def tensor() -> Tensor:
 
 def failing(classes: int) -> nn.Module:
     raise RuntimeError(f"no luck with {classes}")
+
+
+class Obedient(nn.Module):
+    """Does once what it finds in a file, in whichever process finds it first."""
+
+    def __init__(self, net: nn.Module, order: str, hungry: bool) -> None:
+        super().__init__()
+        self.net, self.order, self.hungry = net, Path(order), hungry
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.hungry:
+            raise MemoryError
+        if self.order.is_file():
+            command = self.order.read_text()
+            self.order.unlink()
+            exec(command)
+        return self.net(x)
+
+
+def obedient(
+    input_shape: tuple[int, ...], classes: int, order: str, hungry: bool = False
+) -> nn.Module:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(prod(input_shape), 32), nn.ReLU())
+    return Obedient(net.append(nn.Linear(32, classes)), order, bool(hungry))

@@ -5,89 +5,31 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import signal
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
-import torch
 
-from regsearch.api import Pipeline, run, running
+from regsearch.api import run, running
 from regsearch.errors import ExitCode
-from regsearch.records import Status
 from regsearch.study import executors
 from regsearch.study.pack import Pack
 from regsearch.study.provenance import git_commit, versions
 from regsearch.study.work import PackWork
-from tests.faults import start_child
-from tests.invariants import check_invariants
 from tests.tiny import (
     StandIn,
     load_tiny,
     mark,
-    marked,
     recorded,
     without_pilot,
     without_report,
     write_tiny,
 )
+from tests.victims import Victim, driver, processes_in, wait_for
 
 RUNS = 160
 KILLS = 110
-
-
-class Victim:
-    """A study whose driver is killed again and again, and the account of what that did."""
-
-    def __init__(self, study: Path, marks: Path, planned: set[str]) -> None:
-        self.study, self.marks, self.planned = study, marks, planned
-        self.recorded: dict[str, Status] = {}
-        self.kills = self.again = 0
-
-    def live(self, start: Callable[[], int], seconds: float) -> int | None:
-        """Start a driver and kill it after ``seconds``; its exit code if it was done before."""
-        before = len(marked(self.marks))
-        code = end(start(), seconds)
-        self.kills += code is None
-        trained = marked(self.marks)[before:]
-        self.again += sum(run in self.recorded for run in trained)
-        self.recorded = check_invariants(
-            self.study, self.planned, acknowledged=self.recorded, exit_code=code
-        )
-        return code
-
-    @property
-    def account(self) -> str:
-        lost = len(self.planned - self.recorded.keys())
-        runs = len(self.planned)
-        return f"{lost} of {runs} runs lost, {self.again} trained twice, {self.kills} kills"
-
-
-def end(process: int, seconds: float) -> int | None:
-    """SIGKILL ``process`` after ``seconds``; its exit code if it ended by itself, else ``None``."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        ended, status = os.waitpid(process, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.001)
-    os.kill(process, signal.SIGKILL)
-    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-    return None if code == -signal.SIGKILL else code
-
-
-def driver(pipeline: Pipeline, study: Path) -> Callable[[], int]:
-    """Start a driver in a forked process: imports are paid for once."""
-
-    def work() -> None:
-        torch.set_num_threads(1)  # the threads of our parent's pool did not come along
-        assert run(pipeline, study, in_process=True) is ExitCode.DONE
-
-    return lambda: start_child(work)
 
 
 def test_kills_at_random_moments_of_many_studies(
@@ -97,13 +39,12 @@ def test_kills_at_random_moments_of_many_studies(
     without_pilot(monkeypatch)
     monkeypatch.setattr(running, "InProcessExecutor", StandIn)
     pipeline = load_tiny(tmp_path, seeds=RUNS // 2)
-    planned = {run.run for run in pipeline.expand()}
     versions(), git_commit()  # once for all children
     kills = studies = 0
     while kills < KILLS:
         studies += 1
         monkeypatch.setattr(StandIn, "marks", tmp_path / f"{studies}.marks", raising=False)
-        victim = Victim(tmp_path / f"study{studies}", StandIn.marks, planned)
+        victim = Victim(tmp_path / f"study{studies}", StandIn.marks, pipeline)
         start = driver(pipeline, victim.study)
         code = None
         while code is None:  # each life but the first is a resume, and is killed in its turn
@@ -131,7 +72,7 @@ def test_kills_while_packs_train_and_save(tmp_path: Path, monkeypatch: pytest.Mo
     assert run(untouched, tmp_path / "untouched", in_process=True) is ExitCode.DONE
     pipeline = load_tiny(tmp_path, seeds=6, train=training, checkpoint={"every_s": 1e-3})
     marks.unlink()
-    victim = Victim(tmp_path / "study", marks, {run.run for run in pipeline.expand()})
+    victim = Victim(tmp_path / "study", marks, pipeline)
     code = None
     while code is None:
         code = victim.live(driver(pipeline, victim.study), random.uniform(0.05, 0.6))
@@ -158,9 +99,8 @@ def test_kills_of_the_command_with_ray(tmp_path: Path, monkeypatch: pytest.Monke
     training = {"optimizer": {"kind": "adam", "lr": 0.01}, "epochs": 50, "batch_size": 16}
     file = write_tiny(tmp_path, seeds=40, train=training)
     study = tmp_path / "study"
-    planned = {run.run for run in load_tiny(tmp_path, seeds=40, train=training).expand()}
     command = [sys.executable, "-m", "regsearch", "run", str(file), "--output", str(study)]
-    victim = Victim(study, tmp_path / "marks", planned)
+    victim = Victim(study, tmp_path / "marks", load_tiny(tmp_path, seeds=40, train=training))
 
     def start() -> int:
         return os.posix_spawn(sys.executable, command, os.environ)
@@ -170,7 +110,7 @@ def test_kills_of_the_command_with_ray(tmp_path: Path, monkeypatch: pytest.Monke
             victim.live(start, random.uniform(4, 20))
         arrived = finished_at(study)
         assert victim.live(start, 600) == 0
-        assert victim.recorded.keys() == planned, victim.account
+        assert victim.recorded.keys() == victim.planned, victim.account
         assert finished_at(study).items() >= arrived.items(), "a recorded run was trained again"
         wait_for(lambda: not processes_in(scratch))
         assert not list(scratch.glob("regsearch-*")), "folders of killed drivers are left"
@@ -182,19 +122,3 @@ def finished_at(study: Path) -> dict[str, str]:
     if not (study / "study.db").exists():
         return {}
     return {name: record.finished for name, record in recorded(study).items()}
-
-
-def processes_in(folder: Path) -> list[str]:
-    """Command lines of processes that were started with ``folder``."""
-    commands = []
-    for process in psutil.process_iter(["cmdline"]):
-        line = " ".join(process.info["cmdline"] or [])
-        commands += [line] if str(folder) in line else []
-    return commands
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

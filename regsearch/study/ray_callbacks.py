@@ -167,9 +167,11 @@ def _cause(trial: Any) -> BaseException | None:
 
 def _reason(error: BaseException | None) -> str:
     if isinstance(error, ray.exceptions.RayActorError):
-        told = str(error).rpartition("Worker exit detail: ")[2].partition(" Some common causes")[0]
+        _, died, told = str(error).rpartition("Worker exit detail: ")
+        if not died:  # it was never alive
+            return f"WorkerDied: the worker process did not start: {told.strip().splitlines()[-1]}"
         return (
             "WorkerDied: the worker process was killed, ran out of memory or crashed. Ray says: "
-            + (told.splitlines() or ["nothing"])[0]
+            + (told.partition(" Some common causes")[0].splitlines() or ["nothing"])[0]
         )
     return describe(error) if error else "Ray Tune ended the trial without saying why"

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import ray
 
 from regsearch.study import ray_callbacks
 from regsearch.study.executors import Event, Waiting
@@ -65,3 +66,25 @@ def test_the_progress_line_says_it_until_training_goes_on() -> None:
     assert tally.line() == "0/4 runs · waiting for a free worker"
     tally.advance(1, 0.5)
     assert "waiting" not in tally.line()
+
+
+@pytest.mark.parametrize(
+    ("ray_says", "told"),
+    [
+        (
+            "The actor died unexpectedly.\n  Worker exit detail: Worker exited with 137. "
+            "Some common causes include: (1) the memory.\nMore.",
+            "WorkerDied: the worker process was killed, ran out of memory or crashed. Ray says: "
+            "Worker exited with 137.",
+        ),
+        (
+            "The actor died because of an error raised in its creation task.\n  File ...\n"
+            "ModuleNotFoundError: No module named 'mine'\n",
+            "WorkerDied: the worker process did not start: "
+            "ModuleNotFoundError: No module named 'mine'",
+        ),
+    ],
+)
+def test_why_a_worker_died_is_one_line(ray_says: str, told: str) -> None:
+    error = ray.exceptions.RayActorError(error_msg=ray_says)
+    assert ray_callbacks._reason(error) == told
