@@ -85,6 +85,7 @@ class Subject:
     def start(self, *options: str) -> None:
         """Start, or go on."""
         note(self._notes, "started", ["driver"])
+        note(self._notes, "recorded", list(self.records()))  # a kill may have come before the note
         with self._told.open("wb") as told:
             self._driver = subprocess.Popen(
                 [*self._command, *options],

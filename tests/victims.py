@@ -25,12 +25,15 @@ class Victim:
 
     def __init__(self, study: Path, marks: Path, pipeline: Pipeline) -> None:
         self.study, self.marks, self._pipeline = study, marks, pipeline
+        self._known = None if pipeline.is_open else {run.run for run in pipeline.expand()}
         self.recorded: dict[str, Status] = {}
         self.kills = self.again = 0
 
     @property
     def planned(self) -> set[str]:
         """Runs that the pipeline asks for; of a search that learns, as far as they are recorded."""
+        if self._known is not None:
+            return self._known
         tasks = recorded(self.study).values() if (self.study / "study.db").exists() else ()
         return {run.run for run in self._pipeline.expand(record.task for record in tasks)}
 

@@ -32,7 +32,7 @@ class Outcome:
     """A finished run of a pack, or why there is no result of it."""
 
     run: str
-    result: RunResult | None
+    result: RunResult | None = field(repr=False)  # Tune writes each report out, three times
     failure: str | None
     runs_together: int
 
